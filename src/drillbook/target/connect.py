@@ -1,0 +1,201 @@
+"""From a URI to an open session: which program reaches the target, and what its complaints mean."""
+
+import os
+import re
+import urllib.parse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from drillbook.errors import TargetUnreachable, UsageError
+from drillbook.target.session import Guard, ShellSession
+
+__all__ = ["SCHEMES", "Way", "connect", "connect_first", "docker_argv", "inside", "way_to"]
+
+SCHEMES = ("local:", "docker://NAME", "ssh://[USER@]HOST[:PORT]")
+"""The URIs that can be connected to."""
+
+_SSH_CONNECT_WITHIN_S = 10
+_DOCKER_NAME = r"[a-zA-Z0-9][a-zA-Z0-9_.-]*"
+
+_HINTS = (
+    ("no such container", "`docker ps -a` lists the containers there are"),
+    ("is paused", "`docker unpause {place}` lets it go on"),
+    ("is not running", "`docker logs {place}` tells why it ended, `docker start {place}` starts it"),
+    ("cannot connect to the docker daemon", "start the Docker engine, or let DOCKER_HOST name the right one"),
+    ("docker daemon socket", "your user may not use the Docker engine: join the group docker"),
+    ("executable file not found", "there is no sh in {place}: connect to a host that has one"),
+    ("host key verification failed", "connect once by hand (`ssh {place}`) and check its key"),
+    ("permission denied", "`ssh {place}` has to work without a password: check key, agent and ~/.ssh/config"),
+    ("could not resolve hostname", "check the name, or give it a HostName in ~/.ssh/config"),
+    ("a password is required", "let the user run sudo without a password there, or leave out `become`"),
+    ("connection refused", "check the port, and that sshd runs there"),
+    ("timed out", "check that this machine may reach it: VPN, firewall, jump host in ~/.ssh/config"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a target is reached.
+
+    Attributes:
+        uri: As it was written.
+        argv: Program that gives a shell there on its standard input and output.
+        place: Container or host, for hints; empty for this machine.
+    """
+
+    uri: str
+    argv: tuple[str, ...]
+    place: str = ""
+
+    def hint(self, words: str) -> str:
+        """Return what to do about the program's last words; empty where they are not known."""
+        words = words.lower()
+        return next((hint.format(place=self.place) for sign, hint in _HINTS if sign in words), "")
+
+
+def docker_argv() -> tuple[str, ...]:
+    """Return the ``docker`` command line that talks to the same engine as the Docker SDK does here."""
+    from testcontainers.core.docker_client import get_docker_host
+
+    return ("docker", "-H", get_docker_host() or "unix:///var/run/docker.sock")
+
+
+def way_to(uri: str, *, become: bool = False, where: str = "") -> Way:
+    """Return how a target is reached, without reaching for it.
+
+    Args:
+        uri: One of ``SCHEMES``.
+        become: Run everything as root: ``sudo -n`` here and over ssh, ``-u 0`` in a container.
+        where: Named in errors; the URI itself where empty.
+
+    Raises:
+        UsageError: The URI is none that can be connected to.
+    """
+    scheme, _, rest = uri.partition(":")
+    ways: dict[str, Callable[[str, str, bool], tuple[tuple[str, ...], str] | None]] = {
+        "local": _local,
+        "docker": _docker,
+        "ssh": _ssh,
+    }
+    valid = "one of " + ", ".join(SCHEMES)
+    if scheme == "kubectl":
+        hint = f"use {valid}; a pod's node or a jump host with kubectl can be an ssh:// target"
+        raise UsageError(where or uri, f"kubectl:// targets are not built yet, got {uri!r}", hint=hint)
+    found = ways[scheme](rest, uri, become) if scheme in ways else None
+    if found is None:
+        raise UsageError(where or "target", f"expected {valid}, got {uri!r}")
+    argv, place = found
+    return Way(uri, argv, place)
+
+
+def _local(rest: str, uri: str, become: bool) -> tuple[tuple[str, ...], str] | None:
+    if rest:
+        return None
+    return (("sudo", "-n", "sh") if become and os.geteuid() != 0 else ("sh",)), ""
+
+
+def _docker(rest: str, uri: str, become: bool) -> tuple[tuple[str, ...], str] | None:
+    name = rest.removeprefix("//")
+    if not rest.startswith("//") or not re.fullmatch(_DOCKER_NAME, name):
+        return None
+    as_root = ("-u", "0") if become else ()
+    return (*docker_argv(), "exec", "-i", *as_root, name, "sh"), name
+
+
+def _ssh(rest: str, uri: str, become: bool) -> tuple[tuple[str, ...], str] | None:
+    try:
+        parts = urllib.parse.urlsplit(uri)
+        port = parts.port
+    except ValueError:
+        return None
+    # A host or user that begins with a dash would be an option of ssh.
+    host = urllib.parse.unquote(parts.netloc.rpartition("@")[2])
+    host = re.sub(r":\d+$", "", host).strip("[]") if port else host.strip("[]")
+    user = urllib.parse.unquote(parts.username or "")
+    if not re.fullmatch(r"[\w.:%-]+", host) or host.startswith("-") or user.startswith("-"):
+        return None
+    if parts.password is not None or parts.path not in ("", "/") or parts.query or parts.fragment:
+        return None
+    place = f"{user}@{host}" if user else host
+    options = ["-T", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={_SSH_CONNECT_WITHIN_S}"]
+    if port:
+        options += ["-p", str(port)]
+    # `exec` is understood by every login shell, fish and csh too.
+    return ("ssh", *options, "--", place, "exec sudo -n sh" if become else "exec sh"), place
+
+
+def connect(
+    uri: str,
+    *,
+    become: bool = False,
+    guard: Guard | None = None,
+    role: str | None = None,
+    stateful: bool = False,
+) -> ShellSession:
+    """Open a session to a target.
+
+    Args:
+        uri: One of ``SCHEMES``.
+        become: Run everything as root.
+        guard: Returns why a command is refused, or None.
+        role: The target's role, for its name.
+        stateful: Carry directory, variables and functions from one command to the next, as in one terminal.
+
+    Raises:
+        UsageError: The URI is none that can be connected to.
+        TargetUnreachable: Nothing answers there; the evidence has docker's or ssh's own words.
+    """
+    way = way_to(uri, become=become)
+    name = f"{role} ({uri})" if role else uri
+    return ShellSession(name, way.argv, guard=guard, stateful=stateful, hint=way.hint).open()
+
+
+def connect_first(
+    uris: Sequence[str],
+    *,
+    become: bool = False,
+    guard: Guard | None = None,
+    role: str | None = None,
+    stateful: bool = False,
+) -> ShellSession:
+    """Open a session to the first target of a list that answers; see ``connect``.
+
+    Raises:
+        UsageError: There is no URI, or one that can never be connected to; nothing has been tried then.
+        TargetUnreachable: None answers; the evidence has what each said.
+    """
+    if not uris:
+        raise UsageError(role or "target", "expected at least one URI to connect to, got none")
+    for uri in uris:
+        way_to(uri, become=become)
+    failures: list[TargetUnreachable] = []
+    for uri in uris:
+        try:
+            return connect(uri, become=become, guard=guard, role=role, stateful=stateful)
+        except TargetUnreachable as error:
+            failures.append(error)
+    if len(failures) == 1:
+        raise failures[0]
+    evidence = [line for error in failures for line in (f"{error.where}: {error.problem}", *error.evidence[-3:])]
+    problem = f"expected one of {len(uris)} to answer, got none"
+    raise TargetUnreachable(role or uris[0], problem, evidence=evidence, hint=failures[0].hint)
+
+
+def inside(
+    container: str, service: str, *, guard: Guard | None = None, name: str | None = None, stateful: bool = False
+) -> ShellSession:
+    """Open a session to a service inside a replica's own Docker host.
+
+    Args:
+        container: The replica's container on this machine's engine.
+        service: The service's container on the replica's engine.
+        guard: Returns why a command is refused, or None.
+        name: What errors and reports call it; None for the service's name.
+        stateful: As for ``connect``.
+
+    Raises:
+        TargetUnreachable: The replica or the service does not answer.
+    """
+    argv = (*docker_argv(), "exec", "-i", container, "docker", "exec", "-i", service, "sh")
+    way = Way(f"docker://{container}/{service}", argv, service)
+    return ShellSession(name or service, way.argv, guard=guard, stateful=stateful, hint=way.hint).open()

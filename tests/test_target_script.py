@@ -1,0 +1,23 @@
+"""The text that goes to the shell, as far as it can be judged without one."""
+
+import pytest
+
+from drillbook.errors import UsageError
+from drillbook.target import script
+
+
+@pytest.mark.parametrize("leader", [1, 0, -1])
+def test_process_one_and_process_groups_of_everybody_are_never_killed(leader: int) -> None:
+    with pytest.raises(ValueError, match="never a command's"):
+        script.kill_group(leader, 10, bash=True)
+
+
+@pytest.mark.parametrize("name", ["A B", "1A", "A;reboot", "", "A=B", "é"])
+def test_a_variable_that_is_no_shell_name_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="expected a name of letters, digits and _"):
+        script.for_bash("n", "true", {name: "x"})
+
+
+def test_no_argument_of_a_plain_sh_is_longer_than_linux_allows() -> None:
+    words = script.for_sh("n", "x" * 200_000, {}).split()
+    assert max(len(word) for word in words) < 128 * 1024
