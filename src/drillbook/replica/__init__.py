@@ -1,0 +1,191 @@
+"""Throwaway copies of a system. The drill and the faults know this page only, not what a replica is made of."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from drillbook.site import Slo
+from drillbook.target import Target
+
+__all__ = ["Alert", "Attachment", "HandStep", "Replica", "Service", "Snapshot", "Wait"]
+
+Snapshot = Mapping[str, str]
+"""State that must not change by itself: ``container/gateway/image`` -> value. Keys are paths, values are short."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """An alert as the replica's own alerting system has it now."""
+
+    name: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    since_utc: str = ""
+
+
+class Service(Protocol):
+    """One service of a replica: a container, a unit or a pod; the faults are written against this."""
+
+    name: str
+
+    def is_running(self) -> bool:
+        """True where its main process is alive and not frozen."""
+        ...
+
+    def main_pid(self) -> int | None:
+        """Process id of the program itself (not of an init shim) in the replica host's numbering, or None."""
+        ...
+
+    def exit_status(self) -> int | None:
+        """Exit status of the last end of its main process, or None where it never ended or is running."""
+        ...
+
+    def identity(self) -> str:
+        """Changes when the service is made anew (another container or pod), not when it is restarted."""
+        ...
+
+    def start(self) -> None:
+        """Make it run as its definition says, whatever state it is in now."""
+        ...
+
+    def stop(self) -> None:
+        """End it gracefully so that it stays down until somebody starts it."""
+        ...
+
+    def kill(self) -> None:
+        """End it with SIGKILL so that it stays down until somebody starts it."""
+        ...
+
+    def freeze(self) -> None:
+        """Take all of its processes off the processor; they stay alive and hold their sockets."""
+        ...
+
+    def thaw(self) -> None:
+        """Let frozen processes go on; harmless where none is."""
+        ...
+
+    def is_frozen(self) -> bool:
+        """True where its processes are off the processor."""
+        ...
+
+    def leave_networks(self) -> Sequence["Attachment"]:
+        """Cut it off from all its networks and return how it was attached."""
+        ...
+
+    def join_networks(self, attachments: Sequence["Attachment"]) -> None:
+        """Attach it as it was, aliases and addresses included; harmless where it is attached already."""
+        ...
+
+    def networks(self) -> Sequence["Attachment"]:
+        """Return how it is attached now."""
+        ...
+
+    def oom_kills(self) -> int:
+        """How often the kernel killed a process of this container, unit or pod for lack of memory, by the kernel's own count."""
+        ...
+
+    def memory_cgroup(self) -> str | None:
+        """Folder of its memory cgroup on the machine that it runs on, or None where it is not running."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """One network as a service is attached to it.
+
+    Attributes:
+        network: Its name.
+        aliases: Names that the service has there.
+        address: The address that the service's definition asks for; empty where it gets whichever is free.
+    """
+
+    network: str
+    aliases: tuple[str, ...] = ()
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HandStep:
+    """An edit that the document describes in words and that a small named function does in its place.
+
+    Attributes:
+        step: Id of the step whose instruction it carries out.
+        does: ``f(replica, transcript_text) -> sentence`` about what was done; raises LookupError where the
+            transcript does not hold what a person would need.
+    """
+
+    step: str
+    does: Callable[["Replica", str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A production wait and what stands for it in the replica (both float seconds)."""
+
+    what: str
+    production_s: float
+    drill_s: float
+
+
+class Replica(Protocol):
+    """A copy of the system that a drill may break.
+
+    Attributes:
+        slug: Runbook that it belongs to.
+        time_factor: How many times shorter scrape intervals and the like are than in production.
+        waits: The compressed waits that lie between a fault and its alert.
+        hand_steps: What is done in place of a person.
+        changes: Scenario title -> patterns (fnmatch) of snapshot keys that its recovery may change.
+        variables: Values for placeholders that are no secret of the fault.
+        slo: What is promised to users.
+        healthy_start_s: Seconds that its services took from start to ready; 0 before that.
+    """
+
+    slug: str
+    time_factor: float
+    waits: Sequence[Wait]
+    hand_steps: Sequence[HandStep]
+    changes: Mapping[str, Sequence[str]]
+    variables: Mapping[str, str]
+    slo: Slo
+    healthy_start_s: float
+
+    def start(self) -> None:
+        """Create it; returns when its host answers. Raises ReplicaError."""
+        ...
+
+    def wait_until_ready(self, within_s: float) -> None:
+        """Return when every service answers. Raises ReplicaError naming what does not, with its last output."""
+        ...
+
+    def host(self, role: str) -> Target:
+        """Return the open target of a role.
+
+        ``operator`` is where the runbook's commands run; ``machine`` is a session of its own, as root, on the machine
+        that carries the services (faults work there); any other role is a service's own container, unit or pod.
+        """
+        ...
+
+    def service(self, name: str) -> Service:
+        """Return a service by the name that the runbook uses. Raises NotSupported where there is none."""
+        ...
+
+    @property
+    def urls(self) -> Mapping[str, str]:
+        """Where the replica's endpoints answer from this machine, by name."""
+        ...
+
+    def ask_as_customer(self) -> bool:
+        """Make one request as a user of the service would; True where the answer is right. Never raises for an outage."""
+        ...
+
+    def alerts(self) -> Sequence[Alert]:
+        """Return the alerts that fire now, as the replica's alerting system tells them. Raises ReplicaError."""
+        ...
+
+    def snapshot(self) -> Snapshot:
+        """Return the state that a drill must leave as it found it."""
+        ...
+
+    def stop(self) -> None:
+        """Remove it and everything that belongs to it; harmless when repeated."""
+        ...

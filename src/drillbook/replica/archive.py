@@ -1,0 +1,38 @@
+"""Folders as tar streams, as the engine takes them."""
+
+import io
+import tarfile
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO
+
+__all__ = ["folder_as_tar"]
+
+
+def folder_as_tar(folder: Path, more: Mapping[str, bytes] | None = None) -> IO[bytes]:
+    """Return a folder's content as a tar file that is open for reading.
+
+    Owners are root and Python's caches are left out, so that equal content makes equal images.
+
+    Args:
+        folder: What is packed; its own name is not in the archive.
+        more: Further files, path -> content.
+    """
+    file: IO[bytes] = tempfile.TemporaryFile(prefix="drillbook-archive-")  # noqa: SIM115 - the caller closes it
+    with tarfile.open(fileobj=file, mode="w") as tar:
+        tar.add(folder, arcname=".", filter=_plain)
+        for name, content in (more or {}).items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(content), 0o644
+            tar.addfile(entry, io.BytesIO(content))
+    file.seek(0)
+    return file
+
+
+def _plain(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    if "__pycache__" in entry.name or entry.name.endswith(".pyc"):
+        return None
+    entry.uid = entry.gid = 0
+    entry.uname = entry.gname = ""
+    return entry

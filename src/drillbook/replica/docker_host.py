@@ -1,0 +1,359 @@
+"""A replica that is a Docker host with a compose project on it."""
+
+import shlex
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from drillbook.clock import SystemClock, poll
+from drillbook.errors import NotSupported, ReplicaError, TargetUnreachable, UsageError
+from drillbook.replica import Alert, HandStep, Snapshot, Wait
+from drillbook.replica.alertmanager import firing_alerts
+from drillbook.replica.base_image import Progress
+from drillbook.replica.builder import build_fixture_images, build_host_image
+from drillbook.replica.cache import cache_of, drop_cache, ensure_cache
+from drillbook.replica.compose_service import ComposeService
+from drillbook.replica.engine import connect_engine, engine_environment
+from drillbook.replica.inner_engine import SERVICE_LABEL, InnerEngine
+from drillbook.replica.ownership import new_run_id
+from drillbook.replica.readiness import not_answering, not_ready
+from drillbook.replica.reaper import reap
+from drillbook.replica.snapshot import take_snapshot
+from drillbook.site import DEFAULT_SLO, Slo
+from drillbook.target import Target
+from drillbook.target.connect import Way
+from drillbook.target.session import ShellSession
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+    from drillbook.replica.cache import Cache
+    from drillbook.replica.host_container import HostContainer
+
+__all__ = ["ComposeReplica"]
+
+OPERATOR = "operator"
+MACHINE = "machine"
+_HOST_WITHIN_S = 60.0
+
+
+def _quiet(line: str) -> None:
+    """Say nothing."""
+
+
+class ComposeReplica:
+    """A Docker host of its own with a compose project in a git repository; satisfies ``Replica``.
+
+    Args:
+        slug: Runbook that it belongs to; also the host's name.
+        folder: The fixture's folder: ``images/``, ``project/``, ``prepare``.
+        project: Name of the project's folder below /srv.
+        services: Compose services that run when it is ready.
+        ports: Name -> port on the replica's host that answers on this machine.
+        ready: Name of a port -> path that answers 200 when it is ready.
+        alertmanager: Name of the port of the Alertmanager; None for none.
+        time_factor: How many times shorter intervals are than in production.
+        waits: The compressed waits between a fault and its alert.
+        hand_steps: What is done in place of a person.
+        changes: Scenario title -> patterns of snapshot keys that its recovery may change.
+        variables: Values for placeholders.
+        aliases: The runbook's name -> compose service, where they differ.
+        tracked: More files for the snapshot: shell patterns, absolute or relative to the project.
+        start_command: Starts the services; runs in the project's folder.
+        slo: What is promised to users.
+        customer: ``f(urls) -> bool`` makes one request as a user would and says whether the answer is right; an httpx
+            error counts as no. None asks whether all of ``ready`` answer.
+
+    Attributes:
+        progress: Told what is going on; replace it to hear it.
+        healthy_start_s: Seconds from the start of the services to ready; 0 before that is known.
+    """
+
+    def __init__(
+        self,
+        *,
+        slug: str,
+        folder: Path,
+        project: str,
+        services: Sequence[str],
+        ports: Mapping[str, int],
+        ready: Mapping[str, str] | None = None,
+        alertmanager: str | None = None,
+        time_factor: float = 1.0,
+        waits: Sequence[Wait] = (),
+        hand_steps: Sequence[HandStep] = (),
+        changes: Mapping[str, Sequence[str]] | None = None,
+        variables: Mapping[str, str] | None = None,
+        aliases: Mapping[str, str] | None = None,
+        tracked: Sequence[str] = (),
+        start_command: str = "docker-compose up -d",
+        slo: Slo = DEFAULT_SLO,
+        customer: Callable[[Mapping[str, str]], bool] | None = None,
+    ) -> None:
+        unknown = sorted({*(ready or {}), *([alertmanager] if alertmanager else [])} - set(ports))
+        if unknown:
+            raise UsageError(
+                str(folder / "replica.py"),
+                f"`ready` and `alertmanager` name ports, got {', '.join(unknown)}",
+                hint=f"ports: {', '.join(ports)}",
+            )
+        self.slug = slug
+        self.time_factor = time_factor
+        self.waits = tuple(waits)
+        self.hand_steps = tuple(hand_steps)
+        self.changes = dict(changes or {})
+        self.variables = dict(variables or {})
+        self.slo = slo
+        self.healthy_start_s = 0.0
+        self.run = ""
+        self.progress: Progress = _quiet
+        self.services = tuple(services)
+        self._folder = folder
+        self._project_name = project
+        self._project = f"/srv/{project}"
+        self._ports = dict(ports)
+        self._ready = dict(ready or {})
+        self._alertmanager = alertmanager
+        self._aliases = dict(aliases or {})
+        self._tracked = tuple(tracked)
+        self._start_command = start_command
+        self._customer = customer
+        self._clock = SystemClock()
+        self._services_began_s = 0.0
+        self._sessions = threading.Lock()
+        self._container: HostContainer | None = None
+        self._targets: dict[str, ShellSession] = {}
+        self._urls: dict[str, str] = {}
+
+    @property
+    def project(self) -> str:
+        """The project's folder on the replica's host."""
+        return self._project
+
+    @property
+    def container_name(self) -> str:
+        """Name of the replica's host on the user's engine; empty before ``start``."""
+        return self._container.container_name if self._container else ""
+
+    @property
+    def engine(self) -> InnerEngine:
+        """The engine inside, asked through a session that no runbook command shares."""
+        return InnerEngine(self._session("control", ["sh"]))
+
+    @property
+    def urls(self) -> Mapping[str, str]:
+        """Where the replica's endpoints answer from this machine, by name of the port."""
+        if not self._urls:
+            self._urls = {name: f"http://{self._host().address(port)}" for name, port in self._ports.items()}
+        return self._urls
+
+    def prepare(self) -> None:
+        """Build what a start needs (base image, images, cache), without starting anything that stays.
+
+        Raises:
+            ReplicaError: Something is missing or fails; one message says what.
+        """
+        self._cached()
+
+    def start(self) -> None:
+        """Create it and return when its host answers; whatever goes wrong, nothing stays behind.
+
+        Raises:
+            DockerMissing: No engine answers.
+            ReplicaError: It cannot be built or started.
+        """
+        if self._container is not None:
+            raise ReplicaError(self.container_name, "expected a replica that is not started, got one that is")
+        try:
+            reap()
+            self._start_host()
+        except BaseException:
+            self.stop()
+            raise
+
+    def wait_until_ready(self, within_s: float) -> None:
+        """Return when all services run, are healthy where they can tell, and all URLs answer.
+
+        Args:
+            within_s: Seconds that it may take.
+
+        Raises:
+            ReplicaError: Names what is not ready, with its last output.
+        """
+        try:
+            self._wait_until_ready(within_s)
+        except TargetUnreachable as error:
+            words = self._host().last_words()
+            raise ReplicaError(self.container_name, "its host is gone", evidence=words or error.evidence) from error
+
+    def host(self, role: str) -> Target:
+        """Return the open target of a role.
+
+        ``operator`` is one terminal on the host, in the project's folder; ``machine`` is another session there; any
+        other role is a service, in whose container its commands run.
+
+        Raises:
+            NotSupported: There is no such role.
+        """
+        if role == OPERATOR:
+            return self._session(OPERATOR, ["bash"], stateful=True)
+        if role == MACHINE:
+            return self._session(MACHINE, ["sh"])
+        service = self._service_name(role)
+        # The container is looked up anew with every connection: a recreated one has another id.
+        filters = (
+            f"--filter label={SERVICE_LABEL}={shlex.quote(service)} --filter label=com.docker.compose.oneoff=False"
+        )
+        enter = f'c=$(docker ps -aq {filters} | head -n 1); exec docker exec -i "${{c:-{shlex.quote(service)}}}" sh'
+        return self._session(service, ["sh", "-c", enter])
+
+    def service(self, name: str) -> ComposeService:
+        """Return a service by the name that the runbook or the compose file uses.
+
+        Raises:
+            NotSupported: There is none.
+        """
+        return ComposeService(self._service_name(name), self.engine, self._project)
+
+    def alerts(self) -> Sequence[Alert]:
+        """Return the alerts that fire now.
+
+        Raises:
+            ReplicaError: The Alertmanager does not answer, or there is none.
+        """
+        if self._alertmanager is None:
+            raise ReplicaError(self.slug, "this replica has no Alertmanager", hint="name its port: alertmanager=…")
+        return firing_alerts(self.urls[self._alertmanager])
+
+    def ask_as_customer(self) -> bool:
+        """Make one request as a user would; True where the answer is right."""
+        import httpx
+
+        try:
+            if self._customer is not None:
+                return self._customer(self.urls)
+            return not not_answering(self._ready_urls())
+        except (httpx.HTTPError, ReplicaError):
+            return False
+
+    def snapshot(self) -> Snapshot:
+        """Return the state that a drill must leave as it found it."""
+        return take_snapshot(self.engine, self._project, self._tracked)
+
+    def stop(self) -> None:
+        """Remove it and everything that belongs to it; harmless when repeated.
+
+        Raises:
+            ReplicaError: The engine could not remove it.
+        """
+        try:
+            while self._targets:
+                self._targets.popitem()[1].close()
+        finally:
+            if self._container is not None:
+                self._container.stop()
+                self._container = None
+            self._urls = {}
+
+    def _wait_until_ready(self, within_s: float) -> None:
+        engine = self.engine
+
+        def problems() -> dict[str, str]:
+            return not_ready(engine, self.services, self._ready_urls())
+
+        if poll(lambda: not problems(), within_s=within_s, clock=self._clock, every_s=0.15):
+            if not self.healthy_start_s:
+                self.healthy_start_s = self._clock.monotonic_s() - self._services_began_s
+            return
+        left = problems()
+        if not left:
+            return
+        evidence = [engine.host.run("tail -n 5 /var/log/replica-start.log 2>/dev/null").out]
+        dead = [name for name in left if name in self.services]
+        evidence += [f"{name} printed last:\n{self.service(name).logs(6)}" for name in dead]
+        raise ReplicaError(
+            self.container_name,
+            f"expected {self.slug} to be ready within {within_s:.0f} s; not ready: "
+            + ", ".join(f"{name} ({why})" for name, why in left.items()),
+            evidence="\n".join(evidence),
+            hint="give it more time, or look at the compose file and its health checks",
+        )
+
+    def _start_host(self) -> None:
+        from drillbook.replica.host_container import CacheIncomplete
+
+        for last_try in (False, True):
+            self._container = self._new_host()
+            self.progress(f"{self.slug}: starting the replica")
+            self._container.start()
+            try:
+                self._container.wait_for_engine(_HOST_WITHIN_S)
+                self._services_began_s = self._clock.monotonic_s()
+                return
+            except CacheIncomplete as error:
+                self._container.stop()
+                if last_try:
+                    raise ReplicaError(self.slug, "the replica's content was prepared and is not whole") from error
+                self._drop_cache()
+
+    def _new_host(self) -> "HostContainer":
+        from drillbook.replica.host_container import HostContainer
+
+        image, cache = self._cached()
+        self.run = new_run_id()
+        return HostContainer(
+            image,
+            run=self.run,
+            slug=self.slug,
+            cache=cache,
+            project=self._project_name,
+            start_command=self._start_command,
+            ports=tuple(self._ports.values()),
+        )
+
+    def _cached(self) -> tuple[str, str]:
+        """Return the host image and the cache's volume, both made where they are missing."""
+        return self._with_cache(ensure_cache)
+
+    def _drop_cache(self) -> None:
+        self._with_cache(lambda client, cache, progress: drop_cache(client, cache))
+
+    def _with_cache(self, act: "Callable[[DockerClient, Cache, Progress], None]") -> tuple[str, str]:
+        client = connect_engine()
+        try:
+            image = build_host_image(client, self.progress)
+            images = build_fixture_images(client, self.slug, self._folder, self.progress)
+            cache = cache_of(self.slug, self._folder, self._project_name, image, images)
+            act(client, cache, self.progress)
+        finally:
+            client.close()
+        return image, cache.volume
+
+    def _ready_urls(self) -> dict[str, str]:
+        return {self.urls[name] + path: name for name, path in self._ready.items()}
+
+    def _service_name(self, name: str) -> str:
+        service = self._aliases.get(name, name)
+        if service in self.services:
+            return service
+        if self._container is not None and self.engine.container_of(service):
+            return service
+        raise NotSupported(self.slug, f"there is no service {name!r}", hint=f"services: {', '.join(self.services)}")
+
+    def _host(self) -> "HostContainer":
+        if self._container is None:
+            raise ReplicaError(self.slug, "expected a replica that is started, got one that is not")
+        return self._container
+
+    def _session(self, name: str, shell: Sequence[str], *, stateful: bool = False) -> ShellSession:
+        with self._sessions:
+            if name in self._targets:
+                return self._targets[name]
+            container = self._host().container_name
+            argv = ("docker", "exec", "-i", "-w", self._project, container, *shell)
+            way = Way(f"docker://{container}/{name}", argv, name if name in self.services else container)
+            self._targets[name] = ShellSession(
+                name, way.argv, env=engine_environment(), stateful=stateful, hint=way.hint
+            )
+            return self._targets[name]

@@ -1,0 +1,62 @@
+"""The engine inside a replica, asked through the replica host's own shell."""
+
+import json
+import shlex
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from drillbook.errors import ReplicaError
+from drillbook.target import Target
+
+__all__ = ["SERVICE_LABEL", "InnerEngine"]
+
+SERVICE_LABEL = "com.docker.compose.service"
+_SOCKET = "/var/run/docker.sock"
+
+
+class InnerEngine:
+    """Reads what the engine of a replica's host says.
+
+    Args:
+        host: An open shell on the host.
+    """
+
+    def __init__(self, host: Target) -> None:
+        self.host = host
+
+    def get(self, path: str, **parameters: str) -> Any:
+        """Return the answer to a GET of the engine's API, as JSON; None where there is no such thing.
+
+        Raises:
+            ReplicaError: It does not answer, or with an error.
+        """
+        query = "&".join(f"{name}={quote(value)}" for name, value in parameters.items())
+        address = f"http://docker{path}" + (f"?{query}" if query else "")
+        said = self.host.run(f"curl -sS -w '\\n%{{http_code}}' --unix-socket {_SOCKET} {shlex.quote(address)}")
+        answer, _, status = said.out.rpartition("\n")
+        if status == "404":
+            return None
+        try:
+            if status == "200":
+                return json.loads(answer)
+        except ValueError:
+            pass
+        raise ReplicaError(
+            self.host.name, f"the replica's engine does not answer to {path}", evidence=(answer + said.err)[-2000:]
+        )
+
+    def containers(self) -> list[dict[str, Any]]:
+        """Return all containers, as ``GET /containers/json`` tells them."""
+        return list(self.get("/containers/json", all="1"))
+
+    def container_of(self, service: str) -> dict[str, Any] | None:
+        """Return a compose service's container, as ``GET /containers/<id>/json`` tells it, or None."""
+        labels = json.dumps({"label": [f"{SERVICE_LABEL}={service}", "com.docker.compose.oneoff=False"]})
+        found = self.get("/containers/json", all="1", filters=labels)
+        if not found:
+            return None
+        newest: Mapping[str, Any] = max(found, key=lambda one: int(one["Created"]))
+        # None where it was removed between the two questions.
+        answer: dict[str, Any] | None = self.get(f"/containers/{newest['Id']}/json")
+        return answer

@@ -1,0 +1,59 @@
+"""Finding a fixture's replica by the runbook's slug."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+from drillbook.errors import DrillbookError, UsageError
+from drillbook.replica import Replica
+
+__all__ = ["load_replica"]
+
+
+def load_replica(project: Path, slug: str) -> Replica:
+    """Return a new replica as ``fixtures/<slug>/replica.py`` makes it; nothing is started.
+
+    Args:
+        project: Folder that holds ``fixtures/``.
+        slug: The runbook's.
+
+    Raises:
+        UsageError: The file is missing, cannot be loaded, or makes no replica.
+    """
+    path = project / "fixtures" / slug / "replica.py"
+    if not path.is_file():
+        there = sorted(found.parent.name for found in project.glob("fixtures/*/replica.py"))
+        raise UsageError(
+            str(path),
+            f"expected the file that makes the replica of {slug!r}, found none",
+            hint=f"there are replicas of: {', '.join(there)}"
+            if there
+            else "drillbook init RUNBOOK.md writes a first one",
+        )
+    made = _made_by(path, slug)
+    if getattr(made, "slug", None) != slug or not callable(getattr(made, "snapshot", None)):
+        got = f"{type(made).__name__} of slug {getattr(made, 'slug', None)!r}"
+        raise UsageError(str(path), f"expected replica() to return a Replica of slug {slug!r}, got {got}")
+    return made
+
+
+def _made_by(path: Path, slug: str) -> Replica:
+    name = f"drillbook_fixture_{slug.replace('-', '_')}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses in the file look their module up
+    try:
+        spec.loader.exec_module(module)
+        made: Replica = module.replica()
+    except DrillbookError:
+        raise
+    except AttributeError as error:
+        if hasattr(module, "replica"):
+            raise UsageError(str(path), f"it cannot be used: {error}") from error
+        raise UsageError(str(path), "expected a function replica() in it, found none") from error
+    except Exception as error:
+        # Whatever a user's file raises is the file's problem, told in one message.
+        raise UsageError(str(path), f"it cannot be used: {type(error).__name__}: {error}") from error
+    return made
