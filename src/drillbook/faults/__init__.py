@@ -1,0 +1,41 @@
+"""What can go wrong. A fault injects, shows its effect to an independent probe, and reverts; one a file."""
+
+from typing import Protocol, runtime_checkable
+
+from drillbook.replica import Replica
+
+__all__ = ["Fault"]
+
+
+@runtime_checkable
+class Fault(Protocol):
+    """One fault; a dataclass whose fields are its parameters, refused at construction when they are wrong.
+
+    The drill asks ``is_present`` before (must be False), after ``inject`` (must become True within ``effect_within_s``)
+    and after recovery or ``revert`` (must become False).
+    """
+
+    @property
+    def effect_within_s(self) -> float:
+        """Seconds after ``inject`` within which the effect shows."""
+        ...
+
+    def describe(self) -> str:
+        """Return one sentence for the report: what is broken, and how."""
+        ...
+
+    def inject(self, replica: Replica) -> None:
+        """Break the replica. Raises NotSupported or InjectFailed."""
+        ...
+
+    def is_present(self, replica: Replica) -> bool:
+        """Look at the effect, not at what ``inject`` did: the kernel's, the runtime's or a client's own view."""
+        ...
+
+    def revert(self, replica: Replica) -> None:
+        """Undo, also where ``inject`` stopped halfway, was never called, or a runbook repaired it already.
+
+        Raises:
+            RevertFailed: The fault is still there.
+        """
+        ...

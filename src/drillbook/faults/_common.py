@@ -1,0 +1,107 @@
+"""What several faults share: refusing bad parameters, running a command that must work, and keeping a cause alive."""
+
+import threading
+from collections.abc import Callable
+
+from drillbook.clock import Clock, SystemClock, poll
+from drillbook.errors import DrillbookError, InjectFailed, RevertFailed, UsageError
+from drillbook.replica import Replica
+from drillbook.target import Output
+
+__all__ = ["Keeper", "must_be_name", "must_be_port", "must_be_positive", "must_hold", "on_machine"]
+
+
+def must_be_name(fault: object, field: str, value: str) -> None:
+    """Refuse a service or variable name that is empty or that a shell would take apart.
+
+    Raises:
+        UsageError: It is such a name.
+    """
+    if not value or not all(letter.isalnum() or letter in "-_." for letter in value):
+        raise UsageError(type(fault).__name__, f"{field} must be a plain name, got {value!r}")
+
+
+def must_be_port(fault: object, value: int) -> None:
+    """Refuse what is no TCP port.
+
+    Raises:
+        UsageError: It is none.
+    """
+    if not 1 <= value <= 65535:
+        raise UsageError(type(fault).__name__, f"port must lie between 1 and 65535, got {value!r}")
+
+
+def must_be_positive(fault: object, field: str, value: float) -> None:
+    """Refuse a number that is not above zero.
+
+    Raises:
+        UsageError: It is not.
+    """
+    if not value > 0:
+        raise UsageError(type(fault).__name__, f"{field} must be above zero, got {value!r}")
+
+
+def on_machine(replica: Replica, command: str, *, deadline_s: float = 60.0, strict: bool = True) -> Output:
+    """Run a command of the fault's own on the machine that carries the services.
+
+    Raises:
+        InjectFailed: ``strict``, and it exits non-zero.
+    """
+    output = replica.host("machine").run(command, deadline_s=deadline_s)
+    if strict and output.exit_status:
+        raise InjectFailed(
+            command, f"expected exit status 0, got {output.exit_status}", evidence=output.err + output.out
+        )
+    return output
+
+
+def must_hold(what: str, ask: Callable[[], bool], *, within_s: float = 15.0, clock: Clock | None = None) -> None:
+    """Wait until a revert shows.
+
+    Raises:
+        RevertFailed: It does not within that many seconds.
+    """
+    if not poll(ask, within_s=within_s, clock=clock or SystemClock()):
+        raise RevertFailed(what, f"expected this to hold within {within_s:.0f} s after revert, it does not")
+
+
+class Keeper:
+    """Brings a cause back as often as it is pushed away, until it is told to stop.
+
+    A restart takes away what a fault did to a process. A cause (memory that runs out, data that is broken) would be there
+    again, so ``press`` is called over and over from a thread of its own; it looks whether there is something to do.
+
+    Args:
+        press: Called about every ``every_s``; a target that does not answer for a moment (a restart) is asked again.
+        every_s: Seconds between two calls.
+    """
+
+    def __init__(self, press: Callable[[], None], *, every_s: float = 0.05) -> None:
+        self._press = press
+        self._every_s = every_s
+        self._over = threading.Event()
+        self._error: DrillbookError | None = None
+        self._thread = threading.Thread(target=self._keep, name="fault-keeper", daemon=True)
+
+    def start(self) -> None:
+        """Begin to press."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop pressing and wait for the thread; harmless when repeated."""
+        self._over.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def raise_error(self) -> None:
+        """Raise what ended the thread early, where something did."""
+        if self._error:
+            raise self._error
+
+    def _keep(self) -> None:
+        while not self._over.wait(self._every_s):
+            try:
+                self._press()
+            except DrillbookError as error:
+                self._error = error
+                return

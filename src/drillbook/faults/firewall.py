@@ -1,0 +1,49 @@
+"""The machine drops what is sent to the service's port."""
+
+from dataclasses import dataclass
+
+from drillbook.faults._common import must_be_name, must_be_port, must_hold, on_machine
+from drillbook.replica import Replica
+
+__all__ = ["Blocked"]
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """A firewall rule drops packets to a port, whoever serves it, while the service itself is well.
+
+    Args:
+        service: Name as the runbook has it.
+        port: TCP port that the service listens on.
+    """
+
+    service: str
+    port: int
+    effect_within_s: float = 10.0
+
+    def __post_init__(self) -> None:
+        must_be_name(self, "service", self.service)
+        must_be_port(self, self.port)
+
+    def describe(self) -> str:
+        return f"a firewall rule on the machine drops packets to port {self.port}"
+
+    def _rule(self, verb: str) -> str:
+        return f"iptables -t raw -{verb} PREROUTING -p tcp --dport {self.port} -m comment --comment drillbook -j DROP"
+
+    def _stands(self, replica: Replica) -> bool:
+        return on_machine(replica, self._rule("C"), strict=False).exit_status == 0
+
+    def inject(self, replica: Replica) -> None:
+        on_machine(replica, self._rule("I"))
+
+    def is_present(self, replica: Replica) -> bool:
+        """Packets are being dropped: the rule's own counter moves, and the service runs all the same."""
+        dropped = on_machine(replica, "iptables -t raw -L PREROUTING -v -n -x", strict=False).out
+        counted = [line.split()[0] for line in dropped.splitlines() if f"dpt:{self.port}" in line and "DROP" in line]
+        return replica.service(self.service).is_running() and any(int(packets) > 0 for packets in counted)
+
+    def revert(self, replica: Replica) -> None:
+        while self._stands(replica):
+            on_machine(replica, self._rule("D"))
+        must_hold(f"port {self.port} is open", lambda: not self.is_present(replica))

@@ -1,0 +1,181 @@
+"""One contract for every fault, on a real replica: the gateway's, whose table uses them all."""
+
+import importlib.util
+import inspect
+import pkgutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import drillbook.faults
+from drillbook.clock import SystemClock, poll
+from drillbook.errors import InjectFailed, UsageError
+from drillbook.faults import Fault
+from drillbook.faults.corrupt import DamagedFile
+from drillbook.faults.disconnect import Disconnect
+from drillbook.faults.environment import MissingVariable
+from drillbook.faults.firewall import Blocked
+from drillbook.faults.kill import Kill
+from drillbook.faults.oom import OutOfMemory
+from drillbook.faults.pause import Pause
+from drillbook.faults.port import PortTaken
+from drillbook.faults.release import BadRelease
+from drillbook.faults.segfault import Segfault
+from drillbook.faults.stop import Stop
+from drillbook.replica import Replica
+from drillbook.replica.loader import load_replica
+
+ROOT = Path(__file__).parent.parent
+
+
+def fault_classes() -> dict[str, type]:
+    """Return every fault class of the package by name."""
+    found: dict[str, type] = {}
+    for module in pkgutil.iter_modules(drillbook.faults.__path__, "drillbook.faults."):
+        for name, value in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
+            if value.__module__ == module.name and hasattr(value, "inject"):
+                found[name] = value
+    return found
+
+
+def table_of_the_gateway() -> dict[str, Fault]:
+    spec = importlib.util.spec_from_file_location("gateway_table", ROOT / "chaos" / "test_inference_gateway.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return {case.id: case.faults[0] for case in module.TABLE}
+
+
+FAULTS = table_of_the_gateway()
+
+
+@pytest.fixture(scope="module")
+def replica() -> Iterator[Replica]:
+    replica = load_replica(ROOT, "inference-gateway")
+    try:
+        replica.start()
+        replica.wait_until_ready(90)
+        yield replica
+    finally:
+        replica.stop()
+
+
+@pytest.fixture
+def healthy(replica: Replica) -> Iterator[Replica]:
+    """The replica, healthy before and, whatever the test left, after."""
+    assert poll(replica.ask_as_customer, within_s=20, clock=SystemClock())
+    yield replica
+    service = replica.service("inference-gateway")
+    if not poll(replica.ask_as_customer, within_s=15, clock=SystemClock()):
+        service.start()
+        pytest.fail("the service does not answer after revert")
+
+
+@pytest.mark.parametrize("name", sorted(fault_classes()))
+def test_every_fault_has_its_row_in_the_docs(name):
+    assert f"| `{name}` |" in (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
+
+
+def test_every_fault_is_in_a_table_of_drills():
+    assert {type(fault).__name__ for fault in FAULTS.values()} == set(fault_classes())
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: Kill(""),
+        lambda: Stop("two words"),
+        lambda: Pause("a;b"),
+        lambda: OutOfMemory("gateway", 0),
+        lambda: OutOfMemory("", 1),
+        lambda: Segfault("$x"),
+        lambda: Disconnect(""),
+        lambda: PortTaken("gateway", 0),
+        lambda: PortTaken("gateway", 65536),
+        lambda: MissingVariable("gateway", "", apply="true"),
+        lambda: MissingVariable("gateway", "NAME", apply=""),
+        lambda: BadRelease("gateway", deploy=" ", undo="true"),
+        lambda: BadRelease("gateway", deploy="true", undo="true", wrong_status=200),
+        lambda: DamagedFile("gateway", file=""),
+        lambda: Blocked("gateway", -1),
+    ],
+)
+def test_bad_parameters_are_refused_at_construction(build):
+    with pytest.raises(UsageError):
+        build()
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("name", FAULTS)
+def test_the_effect_is_absent_then_present_then_absent(name, healthy):
+    fault = FAULTS[name]
+    assert not fault.is_present(healthy)
+    try:
+        fault.inject(healthy)
+        assert poll(lambda: fault.is_present(healthy), within_s=fault.effect_within_s, clock=SystemClock())
+    finally:
+        fault.revert(healthy)
+    assert not fault.is_present(healthy)
+    fault.revert(healthy)
+    assert not fault.is_present(healthy)
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("name", FAULTS)
+def test_revert_without_inject_changes_nothing(name, healthy):
+    before = dict(healthy.snapshot())
+    FAULTS[name].revert(healthy)
+    assert dict(healthy.snapshot()) == before
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("name", ["port", "environment", "model", "oom", "segfault"])
+def test_half_an_inject_is_reverted(name, healthy):
+    """Faults whose injection takes several acts: the second one fails."""
+    fault = FAULTS[name]
+    half = _HalfReplica(healthy)
+    try:
+        fault.inject(half)  # type: ignore[arg-type]
+    except InjectFailed:
+        assert half.acts
+    fault.revert(healthy)
+    assert not fault.is_present(healthy)
+
+
+@pytest.mark.docker
+def test_networks_come_back_with_their_aliases_and_addresses(healthy):
+    service = healthy.service("inference-gateway")
+    before = service.networks()
+    fault = Disconnect("inference-gateway")
+    fault.inject(healthy)
+    fault.revert(healthy)
+    assert service.networks() == before
+
+
+class _HalfReplica:
+    """Lets the first act of an injection through and fails the second."""
+
+    def __init__(self, replica: Replica) -> None:
+        self._replica = replica
+        self.acts = 0
+
+    def host(self, role):
+        return _HalfTarget(self, self._replica.host(role))
+
+    def __getattr__(self, name):
+        return getattr(self._replica, name)
+
+
+class _HalfTarget:
+    def __init__(self, half: _HalfReplica, target) -> None:
+        self._half = half
+        self._target = target
+
+    def run(self, command, **more):
+        if not command.startswith(("grep", "ss ", "cmp")):
+            self._half.acts += 1
+        if self._half.acts > 1:
+            raise InjectFailed(command, "the second act fails, as the test wants it")
+        return self._target.run(command, **more)
