@@ -1,0 +1,91 @@
+"""A row of a runbook's table, and what a drill of it needs and gives."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from drillbook.evidence import Checked, Transcript
+from drillbook.faults import Fault
+from drillbook.judge import Expect
+from drillbook.outcome import Outcome
+from drillbook.site import Site
+
+__all__ = ["DEFAULT_PACE", "Case", "Checks", "Pace", "Result"]
+
+
+class Checks(Protocol):
+    """Runs the checks of one runbook; the plugin has them run by pytest."""
+
+    def verify(self, site: Site) -> list[Checked]:
+        """Run every verification check once."""
+        ...
+
+    def diagnose(self, site: Site, transcript: Transcript) -> list[Checked]:
+        """Run every diagnosis check on a transcript."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long a drill waits for what (float seconds).
+
+    Attributes:
+        ready_within_s: For the replica's services after its start.
+        settle_within_s: For the first green round after one recovery, before the next one is tried.
+        hold_rounds: Green rounds in a row, none of them red, that make "verified".
+        hold_gap_s: Between two of these rounds.
+        alert_slack_s: For an alert on top of the replica's own compressed waits.
+    """
+
+    ready_within_s: float = 90.0
+    settle_within_s: float = 10.0
+    hold_rounds: int = 3
+    hold_gap_s: float = 1.0
+    alert_slack_s: float = 15.0
+
+
+DEFAULT_PACE = Pace()
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a drill ended.
+
+    Attributes:
+        outcome: PASSED, FAILED, UNKNOWN or NOT COVERED.
+        reasons: Why, the gravest first; empty where it passed.
+        took_s: From the replica's start to its removal.
+        engine_s: Of these, what was spent by the engine itself and not by the system, its commands or waiting for it.
+        never_red: Verification checks that were green in every round under the fault.
+    """
+
+    outcome: Outcome
+    reasons: tuple[str, ...]
+    took_s: float
+    engine_s: float
+    never_red: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One row of a runbook's table: what is broken, and what is declared of it.
+
+    Attributes:
+        id: Name of the row.
+        faults: None or more; injected in this order.
+        alert: Name of the alert that must fire, or None: no alert fires (a finding about the alerts).
+        cause: Beginning of the title of the scenario that must be named, or None: the document does not know it.
+        heals: Beginning of the title of the scenario that heals it, or None: the document, as mended, does not.
+        seed: For what is random in it.
+    """
+
+    id: str
+    faults: tuple[Fault, ...]
+    alert: str | None
+    cause: str | None
+    heals: str | None
+    seed: int = 0
+
+    @property
+    def expect(self) -> Expect:
+        """What is declared."""
+        return Expect(self.alert, self.cause, self.heals)

@@ -1,0 +1,102 @@
+"""The console script ``drillbook``: what is done beside pytest."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from drillbook import __version__
+from drillbook.errors import DrillbookError
+
+__all__ = ["main"]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="drillbook")
+def _drillbook() -> None:
+    """Prove incident runbooks. Drills, verification and diagnosis run under pytest: see `pytest --help`."""
+
+
+@_drillbook.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON list instead of a table.")
+def doctor(as_json: bool) -> None:
+    """Say what is missing on this machine and how to get it; exit status 1 where something needed is."""
+    from drillbook.doctor import State, ThisMachine, examine
+
+    needs = examine(ThisMachine())
+    if as_json:
+        click.echo(json.dumps([asdict(need) for need in needs], indent=2))
+    else:
+        width = max(len(need.name) for need in needs)
+        for need in needs:
+            click.echo(f"{need.state:<8}  {need.name:<{width}}  {need.found}")
+            if need.how:
+                click.echo(f"{'':<8}  {'':<{width}}  -> {need.how}")
+    if any(need.state is State.MISSING for need in needs):
+        raise SystemExit(1)
+
+
+@_drillbook.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON list, a step an object.")
+def steps(files: Sequence[Path], as_json: bool) -> None:
+    """List the steps and commands of runbooks with their ids, as `covers(...)` takes them."""
+    from drillbook.parser import parse_runbook
+
+    runbooks = [parse_runbook(file) for file in files]
+    if as_json:
+        rows: list[dict[str, Any]] = [
+            {"runbook": runbook.slug, **asdict(step)} for runbook in runbooks for step in runbook.steps
+        ]
+        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    for runbook in runbooks:
+        click.secho(f"{runbook.path}: {runbook.title}", bold=True)
+        for step in runbook.steps:
+            click.echo(f"{step.line:5}  {step.phase:<11}  {step.id}")
+            for command in step.commands:
+                first, *more = command.text.splitlines()
+                click.echo(f"{command.line:5}  {command.effect:<11}    {command.id}  $ {first}{' …' if more else ''}")
+        for problem in runbook.problems:
+            click.echo(f"{runbook.path}:{problem.line}: {problem.text}")
+
+
+@_drillbook.command()
+@click.argument("run", type=click.Path(path_type=Path))
+def render(run: Path) -> None:
+    """Write the report of a run (a folder in reports/) again, also of one that was killed."""
+    from drillbook.report import render_run
+
+    render_run(run)
+    click.echo(run / "report.html")
+
+
+@_drillbook.command()
+def reap() -> None:
+    """Remove what killed runs left behind; what a living run owns stays."""
+    from drillbook.replica.reaper import reap
+
+    removed = reap()
+    for left in removed:
+        click.echo(f"removed {left}")
+    click.echo(f"{len(removed)} left-overs removed" if removed else "nothing is left over")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the console script.
+
+    Args:
+        arguments: Words after the program's name; None takes them from the command line.
+
+    Raises:
+        SystemExit: Always; 0 done, 1 something needed is missing, 2 an error, told in one message.
+    """
+    command: Callable[..., Any] = _drillbook
+    try:
+        command(args=None if arguments is None else list(arguments), prog_name="drillbook")
+    except DrillbookError as error:
+        click.echo(f"drillbook: {error}", err=True)
+        raise SystemExit(2) from error

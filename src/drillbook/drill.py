@@ -1,0 +1,376 @@
+"""One drill: break a replica, let its alert and its runbook find and heal it, and see whether they did."""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+from drillbook.aftermath import reckon_budgets, reckon_impact, reckon_residue
+from drillbook.budget import Budget
+from drillbook.case import DEFAULT_PACE, Case, Checks, Pace, Result
+from drillbook.client import Client
+from drillbook.clock import Clock, poll
+from drillbook.course import Course
+from drillbook.errors import DrillbookError, RunbookError, TargetError, UsageError
+from drillbook.evidence import Checked
+from drillbook.faults import Fault
+from drillbook.judge import judge
+from drillbook.model import Phase, Runbook
+from drillbook.operator import Operator
+from drillbook.outcome import Outcome
+from drillbook.recovery import Recovery
+from drillbook.replica import Replica, Snapshot
+from drillbook.site import Site
+from drillbook.timeline import Timeline
+
+__all__ = ["Drill"]
+
+
+@dataclass(frozen=True, slots=True)
+class Drill:
+    """Runbook x replica x faults x seed, and what the table declares of them.
+
+    Args:
+        case: Faults, what is declared of them, and the seed, which is in the record so that a drill can be repeated.
+        runbook: The document under test.
+        make_replica: Returns a fresh replica, not yet started.
+        checks: Runs the runbook's checks.
+        timeline: Gets every event.
+        clock: Where time comes from.
+        budgets: Limits that the document states.
+        pace: How long to wait for what.
+    """
+
+    case: Case
+    runbook: Runbook
+    make_replica: Callable[[], Replica]
+    checks: Checks
+    timeline: Timeline
+    clock: Clock
+    budgets: Sequence[Budget] = ()
+    pace: Pace = DEFAULT_PACE
+
+    def run(self) -> Result:
+        """Run the drill to its end; nothing is left behind, whatever happens.
+
+        Raises:
+            UsageError: The table declares something that cannot be.
+            RunbookError: The document is not what the table says it is.
+        """
+        lines = {budget: budget.line(self.runbook) for budget in self.budgets}
+        replica = self.make_replica()
+        course = Course(self.timeline, began_s=self.timeline.now_s())
+        self._begin(replica)
+        try:
+            _Drilling(self, replica, course).run(lines)
+        except (UsageError, RunbookError):
+            course.facts.trouble = "the table, the checks or the document are wrong"
+            raise
+        except DrillbookError as error:
+            course.facts.trouble = str(error)
+        except BaseException as error:
+            course.facts.trouble = f"the drill was ended by {type(error).__name__}"
+            raise
+        finally:
+            result = self._conclude(course)
+        return result
+
+    def _begin(self, replica: Replica) -> None:
+        self.timeline.add(
+            "drill.begin",
+            runbook=self.runbook.slug,
+            title=self.runbook.title,
+            path=f"runbooks/{self.runbook.path.name}",
+            faults=[fault.describe() for fault in self.case.faults],
+            seed=self.case.seed,
+            expected={"alert": self.case.alert, "cause": self.case.cause, "heals": self.case.heals},
+            time_factor=replica.time_factor,
+        )
+
+    def _conclude(self, course: Course) -> Result:
+        outcome, reasons = judge(self.case.expect, course.facts)
+        took_s = self.timeline.now_s() - course.began_s
+        engine_s = max(0.0, took_s - course.outside_s)
+        never_red = tuple(sorted(course.all_checks - course.ever_red))
+        restored_s = None if course.restored_s is None else course.since_t0_s(course.restored_s)
+        self.timeline.add(
+            "drill.end",
+            outcome=outcome,
+            reasons=reasons,
+            took_s=round(took_s, 3),
+            engine_s=round(engine_s, 3),
+            production_s=None if restored_s is None else round(restored_s + course.compressed_s(course.restored_s), 1),
+            never_red=list(never_red),
+        )
+        return Result(outcome, tuple(reasons), took_s, engine_s, never_red)
+
+
+class _Drilling:
+    """The phases of one drill, in their order."""
+
+    def __init__(self, drill: Drill, replica: Replica, course: Course) -> None:
+        self.case = drill.case
+        self.runbook = drill.runbook
+        self.checks = drill.checks
+        self.clock = drill.clock
+        self.pace = drill.pace
+        self.timeline = drill.timeline
+        self.replica = replica
+        self.course = course
+        self.facts = course.facts
+
+    @cached_property
+    def site(self) -> Site:
+        """The replica as checks and the operator see it; it has URLs only once it is started."""
+        return Site(
+            "replica",
+            self.runbook,
+            self.replica.host,
+            urls=self.replica.urls,
+            variables=self.replica.variables,
+            slo=self.replica.slo,
+            is_replica=True,
+        )
+
+    def run(self, lines: dict[Budget, int]) -> None:
+        client = Client(self.replica.ask_as_customer, self.clock)
+        with ExitStack() as cleanup:
+            cleanup.callback(self._stop)
+            with self.course.phase("start"), self.course.outside():
+                self.replica.start()
+                self.replica.wait_until_ready(self.pace.ready_within_s)
+            before = self._steady()
+            if self.facts.unhealthy_before or self.facts.false_alarms:
+                return
+            cleanup.callback(client.stop)
+            client.start()
+            cleanup.callback(self._revert_on_the_way_out)
+            if not self._inject():
+                return
+            self._detect()
+            operator = Operator(self.site, self.timeline, self._until_ready)
+            recovery = self._recover(operator, self._diagnose(operator))
+            with self.course.phase("verify"):
+                self._after_recovery(operator, client)
+            reckon_budgets(self.course, lines)
+            with self.course.phase("residue"), self.course.outside():
+                reckon_residue(self.course, self.replica, before, recovery.may_change(), self.clock)
+
+    def _steady(self) -> Snapshot:
+        """See that everything is well, and that diagnosis names nothing while it is."""
+        with self.course.phase("steady"):
+            red = self._until_steady()
+            self.facts.unhealthy_before = [f"{check.item}: {check.seen}" for check in red]
+            control = Operator(self.site, Timeline(self.clock))
+            with self.course.outside():
+                control.read_all()
+            diagnosis = self._checked(self.checks.diagnose(self.site, control.transcript), "steady")
+            self.facts.false_alarms = [f"{check.item}: {check.seen}" for check in diagnosis if not check.is_green]
+            with self.course.outside():
+                firing = self._firing()
+                if firing:
+                    self.facts.unhealthy_before = [*self.facts.unhealthy_before, f"alerts fire: {', '.join(firing)}"]
+                return dict(self.replica.snapshot())
+
+    def _until_steady(self) -> list[Checked]:
+        """Run rounds until one is green (monitoring needs a moment to see a fresh system); return what stays red."""
+        rounds: list[list[Checked]] = []
+
+        def red() -> list[Checked]:
+            rounds.append(self._checked(self.checks.verify(self.site), "steady", len(rounds) + 1))
+            return [check for check in rounds[-1] if not check.is_green]
+
+        poll(lambda: not red(), within_s=self.pace.settle_within_s, clock=self.clock, every_s=0.5)
+        self.course.all_checks.update(check.item for check in rounds[-1])
+        return [check for check in rounds[-1] if not check.is_green]
+
+    def _inject(self) -> bool:
+        """Inject every fault and see its effect; False where it was there before, or is not seen."""
+        with self.course.phase("inject"), self.course.outside():
+            present_before = [self._sees(fault, "before") for fault in self.case.faults]
+            if any(present_before):
+                self.facts.effect_seen = False
+                return False
+            for fault in self.case.faults:
+                fault.inject(self.replica)
+        with self.course.phase("confirm"), self.course.outside():
+            for fault in self.case.faults:
+                poll(partial(fault.is_present, self.replica), within_s=fault.effect_within_s, clock=self.clock)
+            present_after = [self._sees(fault, "injected") for fault in self.case.faults]
+            self.facts.effect_seen = all(present_after)
+        if self.facts.effect_seen:
+            self.course.t0_s = self.timeline.now_s()
+            self.timeline.add("t0")
+        return self.facts.effect_seen
+
+    def _sees(self, fault: Fault, when: str) -> bool:
+        present = fault.is_present(self.replica)
+        self.timeline.add("fault", fault=fault.describe(), present=present, when=when)
+        return present
+
+    def _firing(self) -> list[str]:
+        return [alert.name for alert in self.replica.alerts()]
+
+    def _detect(self) -> None:
+        """Wait for the declared alert; where none is declared, watch twice as long as one would take."""
+        waits_s = sum(wait.drill_s for wait in self.replica.waits)
+        wanted = self.case.alert
+        within_s = waits_s + self.pace.alert_slack_s if wanted else waits_s * 2
+        with self.course.phase("detect"), self.course.outside():
+            poll(lambda: wanted in self._firing() if wanted else self._firing(), within_s=within_s, clock=self.clock)
+            alerts = self.replica.alerts()
+            self.facts.alerts = [alert.name for alert in alerts]
+            for alert in alerts:
+                labels = dict(alert.labels)
+                self.timeline.add("alert.fired", alert=alert.name, labels=labels, since_t0_s=self.course.since_t0_s())
+            if not alerts:
+                self.timeline.add("alert.none", watched_s=within_s)
+                return
+            for wait in self.replica.waits:
+                self.timeline.add("wait", what=wait.what, production_s=wait.production_s, drill_s=wait.drill_s)
+                self.course.compress(wait.production_s - wait.drill_s)
+
+    def _diagnose(self, operator: Operator) -> set[str | None]:
+        """Read everything, name the cause blind, and return the scenarios that have a diagnosis check."""
+        with self.course.phase("diagnose"):
+            self.facts.red_under_fault = self._red("fault", 1)
+            with self.course.outside():
+                alerts = self.replica.alerts()
+                operator.bind({name: value for alert in alerts for name, value in alert.labels.items()})
+                operator.read_all()
+            diagnosis = self._checked(self.checks.diagnose(self.site, operator.transcript), "fault")
+            judged = {self.runbook.scenario_of(id_) for check in diagnosis for id_ in check.covers}
+            blamed = {
+                self.runbook.scenario_of(id_): check.seen
+                for check in diagnosis
+                if not check.is_green
+                for id_ in check.covers
+            }
+            self.facts.causes = [title for title in self.runbook.scenarios() if title in blamed]
+            self.course.named_s = self.timeline.now_s()
+            self.timeline.add(
+                "cause.named",
+                causes=list(self.facts.causes),
+                evidence=[blamed[title] for title in self.facts.causes],
+                since_t0_s=self.course.since_t0_s(),
+            )
+        return judged
+
+    def _recover(self, operator: Operator, judged: set[str | None]) -> Recovery:
+        recovery = Recovery(self.runbook, self.replica, operator)
+        with self.course.phase("recover"):
+            for title, why in recovery.plan(self.facts.causes or (), judged):
+                self.facts.routes.append(title)
+                self.timeline.add("route", scenario=title, why=why)
+                with self.course.outside():
+                    recovery.carry_out(title)
+                if self._is_verified("recovery"):
+                    self.facts.healed_by = title
+                    break
+            with self.course.outside():
+                # A replica that is gone must not be taken for a recovery that failed.
+                self.replica.host("operator").run("true")
+            self.facts.recovery_ended = True
+        return recovery
+
+    def _is_verified(self, during: str) -> bool:
+        """True where so many rounds in a row are green, the first of them within ``settle_within_s`` from now."""
+        began_s = self.timeline.now_s()
+        first_green_s = 0.0
+        round_ = green = 0
+        while True:
+            round_ += 1
+            round_began_s = self.timeline.now_s()
+            if self._red(during, round_):
+                green = 0
+                if self.timeline.now_s() - began_s >= self.pace.settle_within_s:
+                    return False
+            else:
+                first_green_s = first_green_s if green else round_began_s
+                green += 1
+                if green == self.pace.hold_rounds:
+                    break
+            with self.course.outside():
+                self.clock.pause(self.pace.hold_gap_s)
+        if during == "recovery":
+            self.course.restored_s = first_green_s
+        return True
+
+    def _red(self, during: str, round_: int) -> list[str]:
+        """Run one round of verification and return what is red in it."""
+        checked = self._checked(self.checks.verify(self.site), during, round_)
+        red = [check.item for check in checked if not check.is_green]
+        self.course.ever_red.update(red)
+        return red
+
+    def _checked(self, checked: list[Checked], during: str, round_: int = 1) -> list[Checked]:
+        """Record what checks said.
+
+        Raises:
+            TargetError: One of them could not be judged, so the drill proves nothing.
+        """
+        self.course.outside_s += sum(check.took_s for check in checked)
+        for check in checked:
+            self.timeline.add("check", **check.to_event(self.runbook), during=during, round=round_)
+        for check in checked:
+            if check.outcome in {Outcome.UNKNOWN, Outcome.ERROR}:
+                raise TargetError(check.item, f"a check could not be judged: {check.seen}")
+        return checked
+
+    def _after_recovery(self, operator: Operator, client: Client) -> None:
+        if self.facts.healed_by:
+            self.timeline.add("restored", since_t0_s=self.course.since_t0_s(self.course.restored_s))
+            with self.course.outside():
+                self._resolve_alert()
+                self._rest_of_document(operator)
+        with self.course.outside():
+            client.stop()
+            self.facts.gone_after_revert = self._revert()
+        if not self.facts.healed_by:
+            self.facts.green_after_revert = self._is_verified("reverted")
+        reckon_impact(self.course, client, self.site.slo, self.clock)
+
+    def _resolve_alert(self) -> None:
+        wanted = self.case.alert
+        if wanted:
+            within_s = self.pace.alert_slack_s
+            self.facts.alert_resolved = poll(lambda: wanted not in self._firing(), within_s=within_s, clock=self.clock)
+            if self.facts.alert_resolved:
+                self.timeline.add("alert.resolved", alert=wanted, labels={}, since_t0_s=self.course.since_t0_s())
+
+    def _rest_of_document(self, operator: Operator) -> None:
+        """Run what the document says after the recovery: verification as it stands there, messages, the impact."""
+        for step, command in self.runbook.commands():
+            if step.phase in {Phase.VERIFY, Phase.COMMUNICATE, Phase.ESCALATE}:
+                operator.run(step, command)
+
+    def _revert(self) -> bool:
+        """Take the faults back and return whether all of them are gone."""
+        gone = True
+        for fault in reversed(self.case.faults):
+            if self._sees(fault, "recovered") and self.facts.healed_by:
+                self.timeline.add("note", text=f"{self.facts.healed_by} goes around the fault, which was still there")
+            fault.revert(self.replica)
+            gone = not self._sees(fault, "reverted") and gone
+        return gone
+
+    def _revert_on_the_way_out(self) -> None:
+        """Take back what was not taken back yet; a fault that resists goes with its replica."""
+        for fault in reversed(self.case.faults):
+            try:
+                fault.revert(self.replica)
+            except DrillbookError as error:
+                self.timeline.add("note", text=f"revert on the way out: {error}")
+
+    def _until_ready(self, wait_s: float) -> float:
+        """Stand in for a ``sleep`` of the document: until a customer is served, at most its compressed seconds."""
+        begin_s = self.timeline.now_s()
+        limit_s = max(wait_s / self.replica.time_factor, 2 * self.replica.healthy_start_s)
+        poll(self.replica.ask_as_customer, within_s=limit_s, clock=self.clock)
+        took_s = self.timeline.now_s() - begin_s
+        self.course.compress(wait_s - took_s)
+        return took_s
+
+    def _stop(self) -> None:
+        with self.course.phase("stop"), self.course.outside():
+            self.replica.stop()

@@ -1,0 +1,162 @@
+"""What was seen: the transcript that diagnosis may look at, and what the checks said."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from drillbook.errors import TargetUnreachable
+from drillbook.model import Phase, Runbook
+from drillbook.outcome import Outcome
+
+__all__ = ["Checked", "Finding", "Record", "Transcript", "expect"]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One command of the document and what it left behind.
+
+    Attributes:
+        id: The command's id.
+        text: As the document has it.
+        ran: What was run; differs from ``text`` where a named rule rewrote it.
+        exit_status: The command's own, or None where it did not come to an end or was not run.
+        out: Its stdout.
+        err: Its stderr.
+        skipped: Why it was not run, or None.
+        phase: Of its section.
+    """
+
+    id: str
+    text: str
+    ran: str
+    exit_status: int | None
+    out: str = ""
+    err: str = ""
+    skipped: str | None = None
+    phase: Phase = Phase.DIAGNOSE
+
+    def lines(self) -> Iterator[str]:
+        """Yield the lines of stdout, then those of stderr."""
+        yield from self.out.splitlines()
+        yield from self.err.splitlines()
+
+
+class Transcript:
+    """What the runbook's reading commands printed, in order; the only thing that diagnosis checks may look at."""
+
+    def __init__(self, records: Iterable[Record] = ()) -> None:
+        self._records = list(records)
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(self._records)
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def append(self, record: Record) -> None:
+        """Add what another command printed."""
+        self._records.append(record)
+
+    def __getitem__(self, id_: str) -> Record:
+        """Return the last record of a command.
+
+        Raises:
+            TargetUnreachable: The command has no output here (not run, refused, or its target did not answer),
+                so what it would have said is unknown.
+        """
+        for record in reversed(self._records):
+            if record.id == id_:
+                if record.skipped:
+                    raise TargetUnreachable(id_, f"has no output to look at: {record.skipped}")
+                return record
+        raise TargetUnreachable(id_, "is not in the transcript, so what it would have said is unknown")
+
+    def find(self, pattern: str, *, among: Sequence[str] = ()) -> str | None:
+        """Return the first line that a regular expression matches somewhere, or None.
+
+        Args:
+            pattern: Searched in every line.
+            among: Ids of the commands to look at; all of them where it is empty.
+
+        Raises:
+            TargetUnreachable: One of ``among`` has no output.
+        """
+        records = [self[id_] for id_ in among] if among else self._records
+        return next((line for record in records for line in record.lines() if re.search(pattern, line)), None)
+
+    def text(self) -> str:
+        """Return everything that was printed."""
+        return "\n".join(line for record in self._records for line in record.lines())
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What one check said in one round.
+
+    Attributes:
+        item: Name of the test function, parameters included.
+        job: ``verify`` or ``diagnose``.
+        claim: The sentence that the check stands for.
+        covers: Ids of the steps and commands that it judges.
+        outcome: Of this round.
+        expected: What the check wanted to see; empty where it passed.
+        seen: What it saw.
+        hint: What to do next.
+    """
+
+    item: str
+    job: str
+    claim: str
+    covers: tuple[str, ...] = ()
+    outcome: Outcome = Outcome.PASSED
+    expected: str = ""
+    seen: str = ""
+    hint: str = ""
+    took_s: float = field(default=0.0, compare=False)
+
+    @property
+    def is_green(self) -> bool:
+        """True where the check passed or was not asked to look (a check that writes, on a real system)."""
+        return self.outcome in {Outcome.PASSED, Outcome.NOT_CHECKED}
+
+    def to_event(self, runbook: Runbook) -> dict[str, Any]:
+        """Return the fields of a ``check`` event."""
+        return {
+            "item": self.item,
+            "job": self.job,
+            "claim": self.claim,
+            "covers": list(self.covers),
+            "line": runbook.line_of(self.covers[0]) if self.covers else None,
+            "outcome": self.outcome,
+            "expected": self.expected,
+            "seen": self.seen,
+            "next": self.hint,
+            "took_s": round(self.took_s, 4),
+        }
+
+
+class Finding(AssertionError):
+    """A check's red result in the words that the terminal and the report show."""
+
+    def __init__(self, expected: str, seen: str, hint: str = "") -> None:
+        self.expected = expected
+        self.seen = seen
+        self.hint = hint
+        super().__init__(f"expected {expected}; saw {seen}")
+
+
+def expect(condition: object, expected: str, seen: object, then: str = "") -> None:
+    """Make a check red unless the condition holds.
+
+    Args:
+        condition: Truthy where all is well.
+        expected: What should have been there, with units.
+        seen: What was there; its text is shown.
+        then: What to do next; empty for the runbook's own words.
+
+    Raises:
+        Finding: The condition does not hold.
+    """
+    if not condition:
+        raise Finding(expected, str(seen), then)

@@ -1,0 +1,131 @@
+"""What a drill's facts amount to; pure, so that every way to a verdict can be tested by hand-written facts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from drillbook.outcome import Outcome
+
+__all__ = ["Expect", "Facts", "judge"]
+
+
+@dataclass(frozen=True, slots=True)
+class Expect:
+    """What a fault's row in the table declares.
+
+    Attributes:
+        alert: Name of the alert that must fire, or None: no alert fires (a finding about the alerts).
+        cause: Beginning of the title of the scenario that diagnosis must name, or None: the document does not know it.
+        heals: Beginning of the title of the scenario after which verification is green, or None: the document, as
+            mended, does not heal this fault.
+    """
+
+    alert: str | None
+    cause: str | None
+    heals: str | None
+
+
+@dataclass(slots=True)
+class Facts:
+    """What a drill saw. ``None`` means that it did not come so far."""
+
+    false_alarms: Sequence[str] = ()
+    unhealthy_before: Sequence[str] = ()
+    effect_seen: bool | None = None
+    alerts: Sequence[str] | None = None
+    red_under_fault: Sequence[str] | None = None
+    causes: Sequence[str] | None = None
+    healed_by: str | None = None
+    routes: list[str] = field(default_factory=list)
+    recovery_ended: bool = False
+    gone_after_revert: bool | None = None
+    green_after_revert: bool | None = None
+    alert_resolved: bool | None = None
+    undeclared: Sequence[str] = ()
+    missed_budgets: Sequence[str] = ()
+    trouble: str | None = None
+
+
+def judge(expect: Expect, facts: Facts) -> tuple[Outcome, list[str]]:
+    """Return a drill's outcome and the reasons for it, the gravest first.
+
+    FAILED beats UNKNOWN: what was seen to be wrong stays wrong even if the rest could not be seen.
+    """
+    failed = _failures(expect, facts)
+    unknown = _unknowns(expect, facts)
+    if failed:
+        return Outcome.FAILED, failed + unknown
+    if unknown:
+        return Outcome.UNKNOWN, unknown
+    if expect.heals is None:
+        return Outcome.NOT_COVERED, [
+            f"no recovery of the document heals this fault (tried: {_list(facts.routes)}), as declared"
+        ]
+    return Outcome.PASSED, []
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(names) or "nothing"
+
+
+def _failures(expect: Expect, facts: Facts) -> list[str]:
+    failed: list[str] = []
+    if facts.false_alarms:
+        failed.append(f"diagnosis names a cause on the healthy replica: {_list(facts.false_alarms)}")
+    if facts.effect_seen:
+        failed += _detection(expect, facts) + _diagnosis(expect, facts)
+    if facts.recovery_ended:
+        failed += _recovery(expect, facts)
+    if facts.alert_resolved is False:
+        failed.append(f"alert {expect.alert} still fires after the recovery")
+    if facts.undeclared:
+        failed.append(f"left behind and not declared: {_list(facts.undeclared)}")
+    failed += [f"over budget: {missed}" for missed in facts.missed_budgets]
+    return failed
+
+
+def _detection(expect: Expect, facts: Facts) -> list[str]:
+    if facts.alerts is None:
+        return []
+    if expect.alert is None and facts.alerts:
+        return [f"declared that no alert fires, {_list(facts.alerts)} fired"]
+    if expect.alert is not None and expect.alert not in facts.alerts:
+        return [f"alert {expect.alert} did not fire (firing: {_list(facts.alerts)})"]
+    return []
+
+
+def _diagnosis(expect: Expect, facts: Facts) -> list[str]:
+    failed: list[str] = []
+    if facts.red_under_fault is not None and not facts.red_under_fault:
+        failed.append("verification is blind: every check was green while the fault was on")
+    if facts.causes is not None:
+        named = [title for title in facts.causes if expect.cause is None or not title.startswith(expect.cause)]
+        missing = expect.cause is not None and not any(title.startswith(expect.cause) for title in facts.causes)
+        if named or missing:
+            failed.append(f"diagnosis had to name {expect.cause or 'no cause'}, it named {_list(facts.causes)}")
+    return failed
+
+
+def _recovery(expect: Expect, facts: Facts) -> list[str]:
+    healed, declared = facts.healed_by, expect.heals
+    if declared is None:
+        return [f"declared as not covered, yet {healed} heals it"] if healed else []
+    if healed is None:
+        return [f"verification stays red after {_list(facts.routes)}"]
+    if not healed.startswith(declared):
+        return [f"declared that {declared} heals it, {healed} did"]
+    return []
+
+
+def _unknowns(expect: Expect, facts: Facts) -> list[str]:
+    unknown: list[str] = [facts.trouble] if facts.trouble else []
+    if facts.unhealthy_before:
+        unknown.append(f"the replica was not healthy before the fault: {_list(facts.unhealthy_before)}")
+    if facts.effect_seen is False:
+        unknown.append("an independent probe did not see the fault's effect, so nothing is proved")
+    if facts.gone_after_revert is False:
+        unknown.append("the fault is still there after it was reverted")
+    if expect.heals is None and facts.green_after_revert is False:
+        unknown.append("verification stays red after the fault was reverted: something else is broken too")
+    if not facts.recovery_ended and not unknown:
+        unknown.append("the drill did not come to its end")
+    return unknown

@@ -1,0 +1,162 @@
+"""The operator: runs the document's commands where they belong and writes down what came back."""
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import takewhile
+
+from drillbook.errors import CommandRefused, CommandTimeout
+from drillbook.evidence import Finding, Record, Transcript
+from drillbook.model import Command, Effect, Phase, Runbook, Step
+from drillbook.placeholders import assigned, bind
+from drillbook.rewrite import Rewritten, rewrite
+from drillbook.site import Site
+from drillbook.target import Output
+from drillbook.timeline import Timeline
+
+__all__ = ["Operator", "reading_commands"]
+
+READ_DEADLINE_S = 15.0
+CHANGE_DEADLINE_S = 120.0
+"""A restart waits for a graceful stop (10 s a container by default) and for an image that may have to be pulled."""
+
+
+def reading_commands(runbook: Runbook) -> Iterator[tuple[Step, Command]]:
+    """Yield what diagnosis reads: alert, triage and diagnosis sections, and each scenario up to its first change."""
+    for step, command in runbook.commands():
+        if step.phase in {Phase.DETECT, Phase.DIAGNOSE} and step.scenario is None and command.effect is Effect.READ:
+            yield step, command
+    for title in runbook.scenarios():
+        of_scenario = [(step, command) for step in runbook.of_scenario(title) for command in step.commands]
+        yield from takewhile(lambda pair: pair[1].effect is Effect.READ, of_scenario)
+
+
+class Operator:
+    """Runs commands of one document on one site, in the operator's shell, and keeps the transcript.
+
+    Args:
+        site: Where they run.
+        timeline: Gets one event a command.
+        wait_until_ready: Called with seconds where the document sleeps; returns the seconds that it took. None skips the
+            sleep (diagnosis on a real system does not wait).
+        vouched: True where the target file vouches for what is run.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        timeline: Timeline,
+        wait_until_ready: Callable[[float], float] | None = None,
+        *,
+        vouched: bool = False,
+    ) -> None:
+        self.site = site
+        self.transcript = Transcript()
+        self.commands_s = 0.0
+        self._timeline = timeline
+        self._wait_until_ready = wait_until_ready
+        self._vouched = vouched
+        self._variables: dict[str, str] = dict(site.variables)
+        self._assigned: set[str] = set()
+
+    def bind(self, variables: Mapping[str, str]) -> None:
+        """Add values for placeholders (labels of the alert, say); earlier values stay."""
+        self._variables = {**variables, **self._variables}
+
+    def read_all(self) -> Transcript:
+        """Run every reading command of the document's diagnosis, in order, and return the transcript."""
+        for step, command in reading_commands(self.site.runbook):
+            self.run(step, command)
+        return self.transcript
+
+    def run(self, step: Step, command: Command) -> Record:
+        """Run one command, or write down why it is not run.
+
+        Raises:
+            TargetUnreachable: The operator's host does not answer.
+        """
+        bound = bind(command.text, self._variables, self._assigned)
+        if bound.unbound:
+            return self._skip(step, command, f"no value for {', '.join(bound.unbound)}")
+        self._assigned |= assigned(bound.text)
+        changed = rewrite(bound.text)
+        if changed.wait_s:
+            waited = self._wait(step, command, changed)
+            if not changed.text:
+                return waited
+        vouched = self._vouched or command.id in self.site.reads
+        deadline_s = READ_DEADLINE_S if command.effect is Effect.READ else CHANGE_DEADLINE_S
+        try:
+            output = self.site.host_for("operator", vouched=vouched).run(changed.text, deadline_s=deadline_s)
+        except CommandTimeout:
+            self.commands_s += deadline_s
+            return self._skip(step, command, f"did not end within {deadline_s:.0f} s")
+        except CommandRefused as refused:
+            return self._skip(step, command, refused.problem)
+        self.commands_s += output.took_s
+        return self._record(step, command, changed, output)
+
+    def run_or_raise(self, step: Step, command: Command) -> Record:
+        """Run one command for a check.
+
+        Raises:
+            TargetUnreachable: The operator's host does not answer, or a placeholder has no value.
+            CommandRefused: The read-only guard does not let it through.
+            Finding: It did not come to an end in time.
+        """
+        record = self.run(step, command)
+        if record.exit_status is not None:
+            return record
+        if (record.skipped or "").startswith("did not end"):
+            raise Finding(f"`{command.text}` to come to an end", record.skipped or "")
+        raise CommandRefused(f"{self.site.runbook.path.name}:{command.line}", f"was not run: {record.skipped}")
+
+    def note_done(self, step: Step, did: str | None, why: str = "") -> None:
+        """Write down what was done by hand, or why it was not."""
+        self._timeline.add("hand", step=step.id, line=step.line, instruction=step.hand, did=did, why=why)
+
+    def skip(self, step: Step, command: Command, why: str) -> Record:
+        """Write down that a command was not run, and why; it does not enter the transcript."""
+        record = Record(command.id, command.text, "", None, skipped=why, phase=step.phase)
+        self._tell(step, command, record, (), 0.0, 0)
+        return record
+
+    def _skip(self, step: Step, command: Command, why: str) -> Record:
+        record = self.skip(step, command, why)
+        self.transcript.append(record)
+        return record
+
+    def _wait(self, step: Step, command: Command, changed: Rewritten) -> Record:
+        took_s = self._wait_until_ready(changed.wait_s) if self._wait_until_ready else 0.0
+        self._timeline.add("wait", what=command.text, production_s=changed.wait_s, drill_s=round(took_s, 3))
+        record = Record(command.id, command.text, f"until ready: {took_s:.1f} s", 0, phase=step.phase)
+        self.transcript.append(record)
+        self._tell(step, command, record, changed.rules, took_s, 0)
+        return record
+
+    def _record(self, step: Step, command: Command, changed: Rewritten, output: Output) -> Record:
+        record = Record(
+            command.id, command.text, changed.text, output.exit_status, output.out, output.err, phase=step.phase
+        )
+        self.transcript.append(record)
+        self._tell(step, command, record, changed.rules, output.took_s, output.dropped_bytes)
+        return record
+
+    def _tell(
+        self, step: Step, command: Command, record: Record, rules: tuple[str, ...], took_s: float, dropped: int
+    ) -> None:
+        self._timeline.add(
+            "command",
+            id=command.id,
+            step=step.id,
+            line=command.line,
+            phase=step.phase,
+            scenario=step.scenario,
+            text=command.text,
+            ran=record.ran,
+            rules=list(rules),
+            exit_status=record.exit_status,
+            stdout=record.out,
+            stderr=record.err,
+            dropped_bytes=dropped,
+            took_s=round(took_s, 4),
+            skipped=record.skipped,
+        )

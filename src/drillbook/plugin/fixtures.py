@@ -1,0 +1,94 @@
+"""What checks can ask for, besides testinfra's ``host`` (``drillbook.plugin.host``)."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+import pytest
+
+from drillbook.clock import SystemClock
+from drillbook.errors import UsageError
+from drillbook.evidence import Record, Transcript
+from drillbook.model import Command, Runbook, Step
+from drillbook.operator import Operator
+from drillbook.plugin.outcomes import covers_of
+from drillbook.plugin.sites import open_site
+from drillbook.plugin.state import NEST, RUN
+from drillbook.site import Site
+from drillbook.target import Target
+from drillbook.timeline import Timeline
+
+__all__ = ["operator", "runbook", "runs", "site", "transcript", "urls"]
+
+
+@pytest.fixture
+def site(request: pytest.FixtureRequest) -> Site:
+    """The system under test: the replica of a drill, or the one of ``--target``."""
+    nest = request.config.stash.get(NEST, None)
+    if nest:
+        return nest.site
+    run = request.config.stash.get(RUN, None)
+    if run is None or run.target is None:
+        raise UsageError(request.node.nodeid, "needs a system to look at", hint="pytest -m verify --target FILE|NAME")
+    return open_site(run)
+
+
+@pytest.fixture
+def runbook(site: Site) -> Runbook:
+    """The document under test."""
+    return site.runbook
+
+
+@pytest.fixture
+def urls(site: Site) -> Mapping[str, str]:
+    """Endpoints by name, as the target file or the replica has them."""
+    return site.urls
+
+
+@pytest.fixture
+def operator(site: Site, request: pytest.FixtureRequest) -> Target:
+    """The host on which the runbook's commands run."""
+    return site.host_for("operator", vouched=_is_vouched(site, request.node))
+
+
+@pytest.fixture
+def runs(site: Site, request: pytest.FixtureRequest) -> Callable[[str], Record]:
+    """Run a command of the document, named by its id, and return its record; one that cannot be run makes the check red."""
+    vouched = _is_vouched(site, request.node)
+
+    def run(id_: str) -> Record:
+        command = site.runbook.find(id_)
+        if not isinstance(command, Command):
+            raise UsageError(request.node.nodeid, f"{id_!r} is no command", hint=f"write {id_}.1 for its first command")
+        step = site.runbook.find(id_.rpartition(".")[0])
+        assert isinstance(step, Step)
+        shell = Operator(site, Timeline(SystemClock()), vouched=vouched)
+        return shell.run_or_raise(step, command)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def _read_on_target(request: pytest.FixtureRequest) -> Iterator[Callable[[], Transcript]]:
+    """Read the document's diagnosis once a session, on the real system."""
+    read: list[Transcript] = []
+
+    def transcript_once() -> Transcript:
+        if not read:
+            run = request.config.stash[RUN]
+            read.append(Operator(open_site(run), run.timeline).read_all())
+        return read[0]
+
+    yield transcript_once
+
+
+@pytest.fixture
+def transcript(request: pytest.FixtureRequest, _read_on_target: Callable[[], Transcript]) -> Transcript:
+    """What the document's reading commands printed; the only thing that a diagnosis check may look at."""
+    nest = request.config.stash.get(NEST, None)
+    if nest is None:
+        return _read_on_target()
+    assert nest.transcript is not None, "verification does not look at the transcript"
+    return nest.transcript
+
+
+def _is_vouched(site: Site, item: pytest.Item) -> bool:
+    return bool({item.name, *covers_of(item)} & (site.functional | site.reads))

@@ -1,0 +1,164 @@
+"""A run from its beginning (options, folder, record) over its rounds to its end (reports, the verdict's line)."""
+
+import re
+import shutil
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from drillbook.clock import SystemClock
+from drillbook.errors import UsageError
+from drillbook.plugin.progress import Progress
+from drillbook.plugin.rounds import run_each, run_in_rounds
+from drillbook.plugin.selection import job_of, jobs_of_expression
+from drillbook.plugin.sites import close_site
+from drillbook.plugin.state import NEST, RUN, Run
+from drillbook.report import render_run
+from drillbook.target.targetfile import TargetFile, default_target, find_target
+from drillbook.timeline import Timeline
+from drillbook.units import parse_duration
+from drillbook.verdict import verdict_of
+
+__all__ = ["begin", "end", "loop", "say_verdict"]
+
+_PACKAGES = ("drillbook", "pytest", "pytest-testinfra", "testcontainers")
+_FOLDER = "drillbook_folder"
+
+
+def begin(config: pytest.Config) -> None:
+    """Set up the run that the ``-m`` expression asks for; nothing where it asks for none.
+
+    Raises:
+        UsageError: An option or the target file is wrong.
+        EvidenceError: The run's folder cannot be written.
+    """
+    if NEST in config.stash:
+        return
+    jobs = jobs_of_expression(config.getoption("markexpr") or "")
+    target = _target(config, jobs)
+    if not jobs or config.getoption("collectonly") or config.getoption("help"):
+        return
+    clock = SystemClock()
+    worker = getattr(config, "workerinput", None)
+    folder = Path(worker[_FOLDER]) if worker else _folder(config, jobs, target, clock)
+    timeline = Timeline(clock, folder / (f"run-{worker['workerid']}.jsonl" if worker else "run.jsonl"))
+    run = Run(jobs, folder, timeline, target, incident=config.getoption("incident"))
+    run.wait_s = parse_duration(config.getoption("wait") or "0s", where="--wait")
+    run.soak_s = parse_duration(config.getoption("soak") or "0s", where="--soak")
+    config.stash[RUN] = run
+    if worker:
+        return
+    timeline.add(
+        "run.begin",
+        run=folder.name,
+        job=jobs[0],
+        target=target.name if target else None,
+        incident=run.incident,
+        versions={name: version(name) for name in _PACKAGES},
+    )
+    if config.pluginmanager.hasplugin("html") and not config.getoption("htmlpath", None):
+        config.option.htmlpath = str(folder / "report.html")
+        config.option.self_contained_html = True
+
+
+def _target(config: pytest.Config, jobs: tuple[str, ...]) -> TargetFile | None:
+    name = config.getoption("target")
+    if "chaos" in jobs:
+        if name:
+            raise UsageError("--target", "chaos runs on throwaway replicas only; no option points it at a real system")
+        return None
+    if not jobs:
+        return None
+    return find_target(name, config.rootpath) if name else default_target(config.rootpath)
+
+
+def _folder(config: pytest.Config, jobs: tuple[str, ...], target: TargetFile | None, clock: SystemClock) -> Path:
+    incident = config.getoption("incident")
+    if incident and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", incident):
+        raise UsageError("--incident", f"expected letters, digits, dots and dashes, got {incident!r}", hint="INC-123")
+    stamp = clock.utc().strftime("%Y%m%dT%H%M%SZ")
+    name = "-".join([stamp, *jobs, *([target.name] if target else [])])
+    parent = config.rootpath / "reports" / (incident or "")
+    folder, again = parent / name, 1
+    while folder.exists():
+        again += 1
+        folder = parent / f"{name}-{again}"
+    return folder
+
+
+def loop(session: pytest.Session) -> bool | None:
+    """Run verification items in rounds and everything else as pytest does; None leaves all of it to pytest."""
+    config = session.config
+    run = config.stash.get(RUN, None)
+    if run is None or session.testsfailed or config.getoption("collectonly"):
+        return None
+    _show_progress(config, run)
+    if run.target is None:
+        return None
+    if config.pluginmanager.hasplugin("dsession") or hasattr(config, "workerinput"):
+        raise pytest.UsageError("checks of a real system run in rounds of seconds: leave -n away")
+    in_rounds = [item for item in session.items if job_of(item) == "verify"]
+    run_each([item for item in session.items if job_of(item) == "diagnose"], run, in_rounds[0] if in_rounds else None)
+    if in_rounds:
+        run_in_rounds(in_rounds, run, SystemClock(), _say(config))
+    return True
+
+
+def _say(config: pytest.Config) -> Callable[[str], None]:
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+
+    def say(line: str) -> None:
+        if reporter:
+            reporter.ensure_newline()
+            reporter.write_line(line)
+
+    return say
+
+
+def _show_progress(config: pytest.Config, run: Run) -> None:
+    capture = config.pluginmanager.get_plugin("capturemanager")
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or capture is None or "chaos" not in run.jobs:
+        return
+
+    def uncaptured(write: Callable[[str], None]) -> Callable[[str], None]:
+        def written(line: str) -> None:
+            with capture.global_and_fixture_disabled():
+                write(line)
+
+        return written
+
+    def rewrite(line: str) -> None:
+        reporter.rewrite(line[: shutil.get_terminal_size().columns - 1], erase=True)
+
+    show = uncaptured(rewrite) if reporter.isatty else None
+    run.timeline.listen(Progress(uncaptured(_say(config)), show))
+
+
+def end(session: pytest.Session, exitstatus: int) -> None:
+    """Close the record and write what is rendered from it."""
+    run = session.config.stash[RUN]
+    close_site(run)
+    if hasattr(session.config, "workerinput"):
+        run.timeline.close()
+        return
+    never_red = [item for sets in run.never_red.values() for item in set.intersection(*sets)]
+    if never_red:
+        run.timeline.add("blind", items=sorted(never_red))
+    verdict = verdict_of([event.to_json() for event in run.timeline.events], utc=run.timeline.events[-1].utc)
+    run.timeline.add("run.end", exit_status=int(exitstatus), verdict=verdict.outcome, words=verdict.words)
+    run.timeline.close()
+    run.words = verdict.words
+    render_run(run.folder)
+
+
+def say_verdict(config: pytest.Config) -> None:
+    """Print where the report lies and, as the last line, the verdict in words."""
+    run = config.stash[RUN]
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter and run.words:
+        reporter.write_line(f"report: {run.folder / 'report.html'}")
+        reporter.write_line(run.words)
+    run.timeline.close()

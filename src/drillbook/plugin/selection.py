@@ -1,0 +1,76 @@
+"""Which items belong to which job, and which of them are run."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from drillbook.model import Runbook
+from drillbook.parser import parse_runbook
+from drillbook.plugin.outcomes import covers_of
+from drillbook.plugin.state import JOBS, NEST, RUN, Run
+
+__all__ = ["job_of", "jobs_of_expression", "select", "skip_what_writes", "slug_of"]
+
+
+def job_of(item: pytest.Item) -> str | None:
+    """Return the job that an item belongs to by its marker, or None."""
+    return next((job for job in JOBS if item.get_closest_marker(job)), None)
+
+
+def jobs_of_expression(expression: str) -> tuple[str, ...]:
+    """Return the jobs that a ``-m`` expression asks for."""
+    wanted = re.findall(r"(?:\b(not)\s+)?\b(\w+)\b", expression)
+    return tuple(job for job in JOBS if ("", job) in wanted)
+
+
+def slug_of(path: Path) -> str:
+    """Return the runbook's slug that a file of ``checks/`` or ``chaos/`` is named after."""
+    return path.stem.removeprefix("test_").replace("_", "-")
+
+
+def select(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep what the job and the target ask for, and see that every ``covers`` names something that is there.
+
+    Raises:
+        UsageError: An id is not in its runbook.
+        RunbookError: A runbook cannot be read.
+    """
+    nested = NEST in config.stash
+    run = config.stash.get(RUN, None)
+    asked = jobs_of_expression(config.getoption("markexpr") or "")
+    keep = [item for item in items if nested or job_of(item) is None or _is_wanted(item, asked, run)]
+    dropped = [item for item in items if item not in set(keep)]
+    if dropped:
+        config.hook.pytest_deselected(items=dropped)
+    items[:] = keep
+    if nested:
+        return
+    for item in items:
+        if run and job_of(item):
+            runbook = _runbook_of(run, config.rootpath, slug_of(item.path))
+            for id_ in covers_of(item):
+                runbook.find(id_)
+
+
+def _runbook_of(run: Run, root: Path, slug: str) -> Runbook:
+    if slug not in run.runbooks:
+        run.runbooks[slug] = parse_runbook(root / "runbooks" / f"{slug}.md")
+    return run.runbooks[slug]
+
+
+def _is_wanted(item: pytest.Item, asked: tuple[str, ...], run: Run | None) -> bool:
+    """True where the job was asked for and the target is of this runbook; a bare ``pytest`` asks for none."""
+    if job_of(item) not in asked:
+        return False
+    return run is None or run.target is None or slug_of(item.path) == run.target.runbook
+
+
+def skip_what_writes(item: pytest.Item) -> None:
+    """Do not check, on a real system, what writes there and is not listed under ``functional``."""
+    run = item.config.stash.get(RUN, None)
+    marker = item.get_closest_marker("verify")
+    if run is None or run.target is None or marker is None or not marker.kwargs.get("writes"):
+        return
+    if item.name not in run.target.functional:
+        pytest.skip(f"it writes, and {run.target.name} does not list {item.name} under functional")

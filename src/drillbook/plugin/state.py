@@ -1,0 +1,69 @@
+"""What the plugin keeps of one pytest run, in typed stash keys."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from drillbook.evidence import Checked, Transcript
+from drillbook.model import Runbook
+from drillbook.outcome import Outcome
+from drillbook.site import Site
+from drillbook.target import Target
+from drillbook.target.targetfile import TargetFile
+from drillbook.timeline import Timeline
+
+__all__ = ["DRILL_OUTCOME", "JOBS", "NEST", "RUN", "Nest", "Run"]
+
+JOBS = ("verify", "diagnose", "chaos")
+
+
+@dataclass(slots=True)
+class Run:
+    """One run of one job, with its folder and its record.
+
+    Attributes:
+        jobs: One or more of ``verify``, ``diagnose``, ``chaos``.
+        folder: Where the record and the reports go.
+        timeline: The record.
+        target: The real system, or None where replicas are used.
+        site: Opened from ``target`` when the first check needs it.
+        incident: Filed under this id, or None.
+        wait_s: How long to wait for the first green round.
+        soak_s: How long every round must stay green; 0 for two rounds.
+        words: The verdict, once it is known.
+        rounds: Rounds that were run.
+        green_since_s: When the window was opened, seconds of the timeline; None where no round was green.
+        runbooks: Slug -> document.
+        sessions: To the real system, to be closed at the end.
+        never_red: Slug -> for each drill, the verification checks that were green under its fault.
+    """
+
+    jobs: tuple[str, ...]
+    folder: Path
+    timeline: Timeline
+    target: TargetFile | None = None
+    site: Site | None = None
+    incident: str | None = None
+    wait_s: float = 0.0
+    soak_s: float = 0.0
+    words: str = ""
+    rounds: int = 0
+    green_since_s: float | None = None
+    runbooks: dict[str, Runbook] = field(default_factory=dict)
+    sessions: list[Target] = field(default_factory=list)
+    never_red: dict[str, list[set[str]]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Nest:
+    """A round of checks inside a drill: where to look, and what was said."""
+
+    site: Site
+    transcript: Transcript | None
+    checked: list[Checked] = field(default_factory=list)
+
+
+RUN = pytest.StashKey[Run]()
+NEST = pytest.StashKey[Nest]()
+DRILL_OUTCOME = pytest.StashKey[Outcome]()

@@ -1,0 +1,22 @@
+"""Budgets quote the document."""
+
+import pytest
+from fakes import shop_runbook
+
+from drillbook.budget import Budget, Milestone
+from drillbook.errors import RunbookError, UsageError
+
+
+def test_a_budget_reads_its_limit_and_its_line_from_the_document():
+    budget = Budget(Milestone.RESTORED, "Service not restored within 15 minutes")
+    assert (budget.limit_s(), budget.line(shop_runbook())) == (900.0, 5)
+
+
+def test_a_quote_without_a_duration_is_refused():
+    with pytest.raises(UsageError, match="expected a duration in 'soon'"):
+        Budget(Milestone.RESTORED, "soon").limit_s()
+
+
+def test_a_quote_that_the_document_lost_names_the_document():
+    with pytest.raises(RunbookError, match=r"shop\.md:1: a budget quotes 'within 2 hours'"):
+        Budget(Milestone.RESTORED, "within 2 hours").line(shop_runbook())

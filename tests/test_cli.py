@@ -1,0 +1,103 @@
+"""The console script: what it prints and how it ends."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import drillbook
+from drillbook.cli import main
+
+RUNBOOK = """# API down
+
+## Triage
+
+```bash
+docker ps
+curl -f http://localhost:8000/health
+```
+
+## Recovery
+
+### Scenario 1: Out of Memory
+
+```bash
+docker restart api
+```
+"""
+
+
+@pytest.fixture
+def runbook(tmp_path: Path) -> Path:
+    path = tmp_path / "api.md"
+    path.write_text(RUNBOOK)
+    return path
+
+
+def status_of(*words: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    return int(ended.value.code or 0)
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert status_of("--version") == 0
+    assert drillbook.__version__ in capsys.readouterr().out
+
+
+def test_an_unknown_command_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert status_of("frobnicate") == 2
+    assert "No such command 'frobnicate'" in capsys.readouterr().err
+
+
+def test_steps_lists_every_command_with_its_id(runbook: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert status_of("steps", str(runbook)) == 0
+    out = capsys.readouterr().out
+    for text in ("docker ps", "curl -f http://localhost:8000/health", "docker restart api"):
+        assert f"$ {text}\n" in out
+
+
+def test_steps_as_json_is_one_object_a_step(runbook: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert status_of("steps", "--json", str(runbook)) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {row["runbook"] for row in rows} == {"api"}
+    texts = [command["text"] for row in rows for command in row["commands"]]
+    assert texts == ["docker ps", "curl -f http://localhost:8000/health", "docker restart api"]
+    assert [row["scenario"] for row in rows][-1] == "Scenario 1: Out of Memory"
+
+
+@pytest.mark.parametrize("words", [["steps", "missing.md"], ["render", "missing-run"]])
+def test_an_error_is_one_message_and_no_traceback(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert status_of(*words) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith(f"drillbook: {words[1]}")
+    assert "Traceback" not in captured.err
+
+
+def test_reap_without_an_engine_is_one_message(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    assert status_of("reap") == 2
+    assert capsys.readouterr().err.startswith("drillbook: unix:///nowhere/docker.sock: expected a Docker engine")
+
+
+def test_doctor_ends_with_1_where_something_needed_is_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    assert status_of("doctor") == 1
+    line = next(line for line in capsys.readouterr().out.splitlines() if "Docker engine" in line)
+    assert line.startswith("missing ")
+
+
+def test_doctor_as_json_has_the_same_needs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    assert status_of("doctor", "--json") == 1
+    needs = json.loads(capsys.readouterr().out)
+    assert [set(need) for need in needs] == [{"name", "state", "found", "how"}] * len(needs)
+    assert "Docker engine" in {need["name"] for need in needs}

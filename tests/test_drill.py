@@ -1,0 +1,180 @@
+"""A drill against a fake system: what it concludes, and that nothing stays behind."""
+
+import pytest
+from fakes import FakeChecks, FakeClock, FakeFault, FakeReplica, shop_runbook
+
+from drillbook.budget import Budget, Milestone
+from drillbook.case import Case
+from drillbook.drill import Drill
+from drillbook.errors import RunbookError, TargetUnreachable
+from drillbook.outcome import Outcome
+from drillbook.timeline import Timeline
+
+RESTART = Case("restart", (FakeFault(),), alert="ShopDown", cause=None, heals="Strategy 1")
+
+
+class Stage:
+    """A fake system with everything that a drill needs."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.replica = FakeReplica(self.clock)
+        self.checks = FakeChecks(self.replica)
+        self.timeline = Timeline(self.clock)
+
+    def run(self, case: Case = RESTART, **more):
+        drill = Drill(case, shop_runbook(), lambda: self.replica, self.checks, self.timeline, self.clock, **more)
+        return drill.run()
+
+    def kinds(self):
+        return [event.kind for event in self.timeline.events]
+
+    def of(self, kind):
+        return [event.fields for event in self.timeline.events if event.kind == kind]
+
+
+@pytest.fixture
+def stage():
+    return Stage()
+
+
+def test_a_fault_that_a_restart_heals_passes_and_leaves_nothing(stage):
+    result = stage.run()
+    assert (result.outcome, result.reasons) == (Outcome.PASSED, ())
+    assert not stage.replica.running
+    assert [event["phase"] for event in stage.of("phase.begin")] == [
+        "start", "steady", "inject", "confirm", "detect", "diagnose", "recover", "verify", "residue", "stop",
+    ]  # fmt: skip
+
+
+def test_the_named_recovery_is_run_and_not_that_of_the_injected_fault(stage):
+    case = Case("oom", (FakeFault(sticky=True),), alert="ShopDown", cause="Strategy 4", heals="Strategy 4")
+    assert stage.run(case).outcome is Outcome.PASSED
+    assert stage.of("cause.named")[0]["evidence"] == ["oom shop"]
+    assert "restart shop" not in stage.replica.operator.asked
+    assert stage.of("residue")[0]["changes"] == [{"key": "limit", "before": "128", "after": "256", "declared": True}]
+
+
+def test_the_effect_is_seen_absent_present_absent(stage):
+    stage.run()
+    assert [(event["when"], event["present"]) for event in stage.of("fault")] == [
+        ("before", False),
+        ("injected", True),
+        ("recovered", False),
+        ("reverted", False),
+    ]
+
+
+def test_a_fault_without_effect_is_unknown_and_no_recovery_is_run(stage):
+    case = Case("idle", (FakeFault(works=False),), alert="ShopDown", cause=None, heals="Strategy 1")
+    assert stage.run(case).outcome is Outcome.UNKNOWN
+    assert "route" not in stage.kinds()
+
+
+def test_verification_that_stays_green_under_the_fault_is_blind(stage):
+    stage.checks.blind = True
+    result = stage.run()
+    assert result.outcome is Outcome.FAILED
+    assert "blind" in result.reasons[0]
+    assert result.never_red == ("test_sells",)
+
+
+def test_an_alert_that_does_not_fire_fails(stage):
+    stage.replica.alert_names = []
+    result = stage.run()
+    assert result.outcome is Outcome.FAILED
+    assert "ShopDown did not fire" in result.reasons[0]
+
+
+def test_what_no_recovery_heals_is_reverted_and_not_covered(stage):
+    fault = FakeFault(sticky=True)
+    stage.replica.operator.answer = lambda command: ""
+    result = stage.run(Case("stuck", (fault,), alert="ShopDown", cause=None, heals=None))
+    assert result.outcome is Outcome.NOT_COVERED
+    assert not stage.replica.broken
+    assert fault.reverted
+
+
+def test_something_left_behind_fails(stage):
+    original = stage.replica.operator.answer
+
+    def leave(command):
+        stage.replica.state["port/9999"] = "socat"
+        return original(command)
+
+    stage.replica.operator.answer = leave
+    # The control reading happens before the first snapshot, so the change must come later than it.
+    stage.checks.verify = _after_first(stage, stage.checks.verify)
+    result = stage.run()
+    assert result.outcome is Outcome.FAILED
+    assert "port/9999" in result.reasons[0]
+
+
+def _after_first(stage, verify):
+    def wrapped(site):
+        stage.replica.state.pop("port/9999", None)
+        return verify(site)
+
+    first = [True]
+
+    def once(site):
+        if first:
+            first.clear()
+            stage.replica.operator.answer, kept = (lambda command: ""), stage.replica.operator.answer
+            stage.restore = kept
+            return wrapped(site)
+        stage.replica.operator.answer = stage.restore
+        return verify(site)
+
+    return once
+
+
+def test_a_replica_that_goes_away_is_unknown_with_its_message(stage):
+    def gone(command):
+        raise TargetUnreachable("replica", "did not answer")
+
+    case = Case("gone", (FakeFault(),), alert="ShopDown", cause=None, heals="Strategy 1")
+    stage.replica.alerts = lambda: (_ for _ in ()).throw(TargetUnreachable("replica", "did not answer")) if (
+        stage.replica.broken
+    ) else []
+    result = stage.run(case)
+    assert result.outcome is Outcome.UNKNOWN
+    assert "did not answer" in result.reasons[0]
+    assert not stage.replica.running
+
+
+def test_an_interrupt_reverts_and_removes_and_goes_on(stage):
+    fault = FakeFault()
+
+    def interrupt(site, transcript):
+        if stage.replica.broken:
+            raise KeyboardInterrupt
+        return []
+
+    stage.checks.diagnose = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        stage.run(Case("interrupted", (fault,), alert="ShopDown", cause=None, heals="Strategy 1"))
+    assert fault.reverted
+    assert not stage.replica.running
+    assert stage.of("drill.end")[0]["outcome"] == Outcome.UNKNOWN
+
+
+def test_budgets_are_in_production_seconds_and_quote_the_document(stage):
+    stage.run(budgets=[Budget(Milestone.RESTORED, "Service not restored within 15 minutes")])
+    budget = stage.of("budget")[0]
+    assert (budget["limit_s"], budget["line"], budget["met"]) == (900.0, 5, True)
+    assert budget["spent_s"] > budget["drill_s"] + 54.0  # the alert's own 60 s stand in the drill for 6 s
+
+
+def test_a_budget_that_the_document_does_not_state_is_an_error_before_anything_starts(stage):
+    with pytest.raises(RunbookError, match="within 7 minutes"):
+        stage.run(budgets=[Budget(Milestone.RESTORED, "within 7 minutes")])
+    assert stage.kinds() == []
+
+
+def test_a_sleep_of_the_document_ends_when_the_customer_is_served(stage):
+    stage.run()
+    sleep = next(event for event in stage.of("wait") if event["what"] == "sleep 30")
+    assert sleep["production_s"] == 30.0
+    assert sleep["drill_s"] < 1.0
+    assert "sleep 30" not in stage.replica.operator.asked

@@ -1,0 +1,45 @@
+"""The transcript and what checks say."""
+
+import pytest
+
+from drillbook.errors import TargetUnreachable
+from drillbook.evidence import Checked, Finding, Record, Transcript, expect
+from drillbook.outcome import Outcome
+
+SEEN = Record("look#1.1", "dmesg", "dmesg", 0, "first\noom-kill: shop\n", "warning\n")
+SKIPPED = Record("look#1.2", "top", "", None, skipped="no value for <pid>")
+
+
+def test_a_line_is_found_in_both_streams():
+    transcript = Transcript([SEEN])
+    assert transcript.find("oom-kill") == "oom-kill: shop"
+    assert transcript.find("^warn") == "warning"
+    assert transcript.find("absent") is None
+
+
+def test_looking_among_commands_that_were_not_run_is_unknown_and_not_green():
+    with pytest.raises(TargetUnreachable, match="no value for <pid>"):
+        Transcript([SEEN, SKIPPED]).find("oom", among=["look#1.2"])
+    with pytest.raises(TargetUnreachable, match="not in the transcript"):
+        Transcript([SEEN])["look#9.9"]
+
+
+def test_the_last_record_of_a_command_counts():
+    again = Record("look#1.1", "dmesg", "dmesg", 0, "second")
+    assert Transcript([SEEN, again])["look#1.1"] is again
+
+
+def test_a_finding_says_what_was_expected_and_seen():
+    expect(True, "a sale", "nothing")
+    with pytest.raises(Finding) as found:
+        expect([], "a sale", "nothing", "call the shop")
+    assert (found.value.expected, found.value.seen, found.value.hint) == ("a sale", "nothing", "call the shop")
+    assert str(found.value) == "expected a sale; saw nothing"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "green"),
+    [(Outcome.PASSED, True), (Outcome.NOT_CHECKED, True), (Outcome.FAILED, False), (Outcome.UNKNOWN, False)],
+)
+def test_only_what_passed_or_was_not_asked_is_green(outcome, green):
+    assert Checked("test_x", "verify", "X.", outcome=outcome).is_green is green

@@ -1,0 +1,105 @@
+"""Every way to a verdict, from hand-written facts."""
+
+from dataclasses import replace
+
+import pytest
+
+from drillbook.judge import Expect, Facts, judge
+from drillbook.outcome import Outcome
+
+HEALS = Expect(alert="Down", cause="Strategy 4", heals="Strategy 4")
+OPEN = Expect(alert="Down", cause=None, heals=None)
+
+
+def good() -> Facts:
+    return Facts(
+        effect_seen=True,
+        alerts=["Down"],
+        red_under_fault=["test_health"],
+        causes=["Strategy 4: memory"],
+        healed_by="Strategy 4: memory",
+        routes=["Strategy 4: memory"],
+        recovery_ended=True,
+        gone_after_revert=True,
+        alert_resolved=True,
+    )
+
+
+def not_healed() -> Facts:
+    return replace(good(), causes=[], healed_by=None, green_after_revert=True, alert_resolved=None)
+
+
+def test_everything_as_declared_passes():
+    assert judge(HEALS, good()) == (Outcome.PASSED, [])
+
+
+def test_what_the_document_does_not_heal_is_not_covered_and_never_passed():
+    outcome, reasons = judge(OPEN, not_healed())
+    assert outcome is Outcome.NOT_COVERED
+    assert "Strategy 4: memory" in reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("fact", "word"),
+    [
+        ({"alerts": []}, "did not fire"),
+        ({"alerts": ["Other"]}, "firing: Other"),
+        ({"red_under_fault": []}, "blind"),
+        ({"causes": []}, "named nothing"),
+        ({"causes": ["Strategy 4: memory", "Strategy 5: config"]}, "Strategy 5"),
+        ({"healed_by": None}, "stays red"),
+        ({"healed_by": "Strategy 1: restart"}, "Strategy 1: restart did"),
+        ({"alert_resolved": False}, "still fires"),
+        ({"undeclared": ["port/8000"]}, "port/8000"),
+        ({"missed_budgets": ["within 15 minutes"]}, "over budget"),
+        ({"false_alarms": ["test_memory"]}, "healthy replica"),
+    ],
+)
+def test_what_differs_from_the_declaration_fails(fact, word):
+    outcome, reasons = judge(HEALS, replace(good(), **fact))
+    assert outcome is Outcome.FAILED
+    assert any(word in reason for reason in reasons)
+
+
+@pytest.mark.parametrize(
+    ("fact", "word"),
+    [
+        ({"trouble": "replica: did not answer"}, "did not answer"),
+        ({"unhealthy_before": ["test_health: red"], "effect_seen": None, "recovery_ended": False}, "before the fault"),
+        ({"gone_after_revert": False}, "still there"),
+    ],
+)
+def test_what_could_not_be_seen_is_unknown(fact, word):
+    outcome, reasons = judge(HEALS, replace(good(), **fact))
+    assert outcome is Outcome.UNKNOWN
+    assert any(word in reason for reason in reasons)
+
+
+def test_an_effect_that_no_probe_saw_is_unknown_although_all_checks_are_green():
+    outcome, reasons = judge(HEALS, Facts(effect_seen=False))
+    assert outcome is Outcome.UNKNOWN
+    assert "independent probe" in reasons[0]
+
+
+def test_a_drill_that_ended_early_is_unknown():
+    assert judge(HEALS, Facts())[0] is Outcome.UNKNOWN
+
+
+def test_failed_beats_unknown():
+    outcome, reasons = judge(HEALS, replace(good(), causes=[], trouble="Docker went away"))
+    assert outcome is Outcome.FAILED
+    assert reasons[-1] == "Docker went away"
+
+
+def test_declared_as_not_covered_and_yet_healed_fails():
+    assert judge(OPEN, replace(good(), causes=[]))[0] is Outcome.FAILED
+
+
+def test_an_alert_where_none_is_declared_fails():
+    silent = replace(HEALS, alert=None)
+    assert judge(silent, replace(good(), alert_resolved=None))[0] is Outcome.FAILED
+    assert judge(silent, replace(good(), alerts=[], alert_resolved=None))[0] is Outcome.PASSED
+
+
+def test_not_covered_needs_verification_green_once_the_fault_is_gone():
+    assert judge(OPEN, replace(not_healed(), green_after_revert=False))[0] is Outcome.UNKNOWN

@@ -1,0 +1,88 @@
+"""The operator runs the document's commands and writes down what came back."""
+
+import pytest
+from fakes import FakeClock, FakeTarget, command, shop_runbook
+
+from drillbook.errors import CommandRefused, CommandTimeout, TargetUnreachable
+from drillbook.evidence import Finding
+from drillbook.model import Effect, Phase, Step
+from drillbook.operator import Operator, reading_commands
+from drillbook.site import Site
+from drillbook.timeline import Timeline
+
+STEP = Step("look#1", 3, Phase.DIAGNOSE, None, ("Look",), "bash")
+
+
+@pytest.fixture
+def target():
+    return FakeTarget(lambda command: f"ran {command}")
+
+
+@pytest.fixture
+def operator(target):
+    site = Site("fake", shop_runbook(), lambda role: target, variables={"pod": "shop-1"})
+    return Operator(site, Timeline(FakeClock()))
+
+
+def test_reading_comes_from_diagnosis_and_from_scenarios_up_to_their_first_change():
+    assert [command.id for _, command in reading_commands(shop_runbook())] == ["look#1.1"]
+
+
+def test_a_command_runs_verbatim(operator, target):
+    record = operator.run(STEP, command("look#1.1", "dmesg | tail -20"))
+    assert target.asked == ["dmesg | tail -20"]
+    assert (record.exit_status, record.out) == (0, "ran dmesg | tail -20")
+    assert operator.transcript["look#1.1"] is record
+
+
+def test_a_placeholder_is_bound_from_the_target(operator, target):
+    operator.run(STEP, command("look#1.1", "kubectl logs <pod>"))
+    assert target.asked == ["kubectl logs shop-1"]
+
+
+def test_the_alerts_labels_bind_what_the_target_does_not(operator, target):
+    operator.bind({"pod": "other", "instance": "shop:80"})
+    operator.run(STEP, command("look#1.1", "curl <instance>/<pod>"))
+    assert target.asked == ["curl shop:80/shop-1"]
+
+
+def test_an_unresolved_placeholder_never_reaches_a_shell(operator, target):
+    record = operator.run(STEP, command("look#1.1", "kubectl describe <node>"))
+    assert target.asked == []
+    assert "no value for <node>" in record.skipped
+
+
+def test_both_lines_of_a_rewritten_command_are_recorded(operator):
+    record = operator.run(STEP, command("look#1.1", "docker logs shop -f"))
+    assert (record.text, record.ran) == ("docker logs shop -f", "docker logs shop")
+
+
+def test_what_was_not_run_is_unknown_to_whoever_looks_for_its_output(operator):
+    operator.run(STEP, command("look#1.1", "kubectl describe <node>"))
+    with pytest.raises(TargetUnreachable, match="no value for"):
+        operator.transcript["look#1.1"]
+    with pytest.raises(TargetUnreachable, match="not in the transcript"):
+        operator.transcript["look#1.2"]
+
+
+def test_a_command_that_hangs_is_written_down_and_the_next_one_runs(operator, target):
+    def run(text, *, deadline_s=0.0, variables=None):
+        raise CommandTimeout("fake", "still running")
+
+    target.run = run
+    assert "did not end within 15 s" in operator.run(STEP, command("look#1.1", "curl shop")).skipped
+
+
+def test_a_check_gets_a_finding_for_a_hang_and_an_error_for_a_refusal(operator, target):
+    def hang(text, *, deadline_s=0.0, variables=None):
+        raise CommandTimeout("fake", "still running")
+
+    def refuse(text, *, deadline_s=0.0, variables=None):
+        raise CommandRefused("fake", "`rm` is not known to read")
+
+    target.run = hang
+    with pytest.raises(Finding, match="did not end"):
+        operator.run_or_raise(STEP, command("look#1.1", "curl shop"))
+    target.run = refuse
+    with pytest.raises(CommandRefused, match="not known to read"):
+        operator.run_or_raise(STEP, command("look#1.1", "rm x", Effect.DESTROY))

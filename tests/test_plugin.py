@@ -1,0 +1,243 @@
+"""The three jobs as a user types them, in a project of their own."""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+RUNBOOK = """\
+# Shop is down
+
+## Investigation
+
+```bash
+cat state
+```
+
+## Strategy 1: Open the shop
+
+```bash
+echo open > state
+```
+
+## Verification
+
+```bash
+cat state
+# Expected: open
+```
+"""
+CHECKS = '''
+import pytest
+from drillbook.evidence import expect
+
+@pytest.mark.verify
+@pytest.mark.covers("verification#1.1")
+def test_open(runs):
+    """The shop is open."""
+    answer = runs("verification#1.1")
+    expect(answer.out.strip() == "open", "open", answer.out.strip(), "open it")
+
+@pytest.mark.verify(writes=True)
+def test_sells(operator):
+    """A sale goes through."""
+    assert operator.run("echo sold > sale").exit_status == 0
+
+@pytest.mark.diagnose
+@pytest.mark.covers("strategy-1-open-the-shop")
+def test_not_closed(transcript):
+    """Nobody closed the shop."""
+    line = transcript.find("closed", among=["investigation#1.1"])
+    expect(not line, "no line that says closed", line)
+'''
+
+
+@pytest.fixture
+def shop(pytester: pytest.Pytester) -> pytest.Pytester:
+    """A project with one runbook, its checks, and this machine as the real system."""
+    for name, text in {
+        "runbooks/shop.md": RUNBOOK,
+        "checks/test_shop.py": CHECKS,
+        "targets/here.toml": f'runbook = "shop"\n[hosts.operator]\nconnect = ["local:"]\n',
+        "pytest.ini": "[pytest]\naddopts = --import-mode=importlib\n",
+        "state": "open\n",
+    }.items():
+        path = pytester.path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return pytester
+
+
+def run(shop: pytest.Pytester, *arguments: str) -> pytest.RunResult:
+    return shop.runpytest_subprocess("checks", "-p", "no:cacheprovider", *arguments)
+
+
+def summary(shop: pytest.Pytester) -> dict:
+    (found,) = shop.path.glob("reports/**/summary.json")
+    return json.loads(found.read_text(encoding="utf-8"))
+
+
+def test_a_green_system_is_verified_in_two_rounds_and_the_last_line_says_so(shop):
+    result = run(shop, "-m", "verify", "--target", "here")
+    assert result.ret == 0
+    assert re.search(r"round 1: \d of \d green", result.stdout.str())
+    assert re.search(r"Verified.*UTC", result.outlines[-1])
+    assert "1 not checked" in result.outlines[-1]
+
+
+def test_a_red_check_says_step_expected_seen_and_next(shop):
+    (shop.path / "state").write_text("closed\n", encoding="utf-8")
+    result = run(shop, "-m", "verify", "--target", "here")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(
+        [
+            "*step      runbooks/shop.md:* Verification*",
+            "*expected  open",
+            "*saw       closed",
+            "*next      open it",
+        ]
+    )
+    assert "UTC" in result.outlines[-1]
+    assert summary(shop)["verdict"] == "FAILED"
+
+
+def test_what_writes_is_not_checked_on_a_real_system(shop):
+    run(shop, "-m", "verify", "--target", "here")
+    assert not (shop.path / "sale").exists()
+
+
+def test_what_writes_is_checked_where_the_target_file_lists_it(shop):
+    with (shop.path / "targets" / "here.toml").open("a", encoding="utf-8") as file:
+        file.seek(0, 2)
+    target = shop.path / "targets" / "here.toml"
+    target.write_text('functional = ["test_sells"]\n' + target.read_text(encoding="utf-8"), encoding="utf-8")
+    assert run(shop, "-m", "verify", "--target", "here").ret == 0
+    assert (shop.path / "sale").exists()
+
+
+def test_a_red_diagnosis_names_the_scenario(shop):
+    (shop.path / "state").write_text("closed\n", encoding="utf-8")
+    result = run(shop, "-m", "diagnose", "--target", "here")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*step*Strategy 1: Open the shop", "*saw       closed"])
+
+
+def test_a_green_diagnosis_names_nothing(shop):
+    assert run(shop, "-m", "diagnose", "--target", "here").ret == 0
+
+
+def test_waiting_runs_whole_rounds_until_one_is_green(shop):
+    (shop.path / "checks" / "test_shop.py").write_text(
+        CHECKS.replace('answer = runs', 'open("state", "w").write(COUNT.pop())\n    answer = runs').replace(
+            "@pytest.mark.verify\n", 'COUNT = ["open", "open", "open", "closed"]\n\n@pytest.mark.verify\n', 1
+        ),
+        encoding="utf-8",
+    )
+    result = run(shop, "-m", "verify", "--target", "here", "--wait", "30s")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["round 1: 1 of 2 green; red: test_open", "round 2: 2 of 2 green"])
+
+
+def test_a_soak_ends_with_its_first_red_round(shop):
+    (shop.path / "checks" / "test_shop.py").write_text(
+        CHECKS.replace('answer = runs', 'open("state", "w").write(COUNT.pop())\n    answer = runs').replace(
+            "@pytest.mark.verify\n", 'COUNT = ["closed", "open", "open"]\n\n@pytest.mark.verify\n', 1
+        ),
+        encoding="utf-8",
+    )
+    result = run(shop, "-m", "verify", "--target", "here", "--soak", "30s")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["round 2: 2 of 2 green", "*saw       closed"])
+
+
+def test_the_only_target_is_the_default(shop):
+    assert run(shop, "-m", "verify").ret == 0
+
+
+def test_two_targets_need_a_choice_and_are_listed(shop):
+    (shop.path / "targets" / "there.toml").write_text(
+        'runbook = "shop"\n[hosts.operator]\nconnect = ["local:"]\n', encoding="utf-8"
+    )
+    result = run(shop, "-m", "verify")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "here, there" in result.stderr.str()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("-m", "verify", "--target", "nowhere"), "here"),
+        (("-m", "verify", "--target", "here", "--wait", "soon"), "expected a duration, got 'soon'"),
+        (("-m", "verify", "--target", "here", "--incident", "../x"), "expected letters"),
+        (("-m", "chaos", "--target", "here"), "throwaway replicas only"),
+    ],
+)
+def test_wrong_options_are_one_usage_error_before_anything_runs(shop, arguments, words):
+    result = run(shop, *arguments)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert words in result.stderr.str()
+    assert "Traceback" not in result.stderr.str()
+
+
+def test_an_unknown_id_in_covers_is_a_usage_error(shop):
+    checks = shop.path / "checks" / "test_shop.py"
+    checks.write_text(CHECKS.replace('covers("verification#1.1")', 'covers("verification#1.7")'), encoding="utf-8")
+    result = run(shop, "-m", "verify", "--target", "here")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "no step or command has the id 'verification#1.7'" in result.stderr.str()
+
+
+def test_a_runbook_that_is_not_there_is_named(shop):
+    (shop.path / "runbooks" / "shop.md").unlink()
+    result = run(shop, "-m", "verify", "--target", "here")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "shop.md" in result.stderr.str()
+    assert "Traceback" not in result.stderr.str()
+
+
+def test_a_bare_pytest_runs_no_check(shop):
+    result = run(shop)
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert not (shop.path / "reports").exists()
+
+
+@pytest.mark.parametrize("uri", ["docker://drillbook-nowhere", "ssh://nobody@127.0.0.1:1"])
+def test_a_host_out_of_reach_is_unknown_and_never_green(shop, uri):
+    target = shop.path / "targets" / "here.toml"
+    target.write_text(f'runbook = "shop"\n[hosts.operator]\nconnect = ["{uri}"]\n', encoding="utf-8")
+    result = run(shop, "-m", "verify", "--target", "here", "--junitxml=junit.xml", "-v")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*test_open UNKNOWN*"])
+    assert "<error" in Path(shop.path / "junit.xml").read_text(encoding="utf-8")
+    assert result.outlines[-1].startswith("UNKNOWN")
+    assert summary(shop)["verdict"] == "UNKNOWN"
+
+
+def test_a_command_that_changes_something_is_refused_on_a_real_system(shop):
+    checks = CHECKS.replace('runs("verification#1.1")', 'runs("strategy-1-open-the-shop#1.1")')
+    (shop.path / "checks" / "test_shop.py").write_text(checks, encoding="utf-8")
+    (shop.path / "state").write_text("closed\n", encoding="utf-8")
+    result = run(shop, "-m", "verify", "--target", "here")
+    assert result.ret == 1
+    assert (shop.path / "state").read_text(encoding="utf-8") == "closed\n"
+    assert summary(shop)["verdict"] == "UNKNOWN"
+
+
+def test_an_incident_files_the_run_under_its_id(shop):
+    run(shop, "-m", "verify", "--target", "here", "--incident", "INC-7")
+    (folder,) = (shop.path / "reports" / "INC-7").iterdir()
+    assert {"run.jsonl", "summary.json", "report.html", "junit.xml"} <= {path.name for path in folder.iterdir()}
+
+
+def test_names_and_output_with_markup_do_not_run_in_the_report(shop):
+    (shop.path / "state").write_text("<script>alert(1)</script>\n", encoding="utf-8")
+    run(shop, "-m", "verify", "--target", "here")
+    (report,) = shop.path.glob("reports/**/report.html")
+    assert "<script>alert(1)</script>" not in report.read_text(encoding="utf-8")
+
+
+def test_help_needs_no_docker(shop):
+    code = "import sys, drillbook.plugin; sys.exit(any(m.split('.')[0] in ('docker', 'testcontainers') for m in sys.modules))"
+    assert shop.run(sys.executable, "-c", code).ret == 0
