@@ -1,4 +1,4 @@
-"""testinfra's ``host`` in ``checks/`` looks through drillbook's sessions: deadlines, and no result from a dead target."""
+"""testinfra's ``host`` looks through drillbook's sessions: with deadlines, and without results of dead targets."""
 
 from drillbook.plugin.host import host
 

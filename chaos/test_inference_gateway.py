@@ -1,7 +1,8 @@
 """Drills of the inference gateway: what breaks, and what is declared of it.
 
-A row says which alert must fire (None: none does, a finding about the alerts), which strategy diagnosis must name (None: the
-document does not know the cause) and after which strategy verification is green (None: the document does not heal it).
+A row says which alert must fire (None: none does, a finding about the alerts), which strategy diagnosis must name
+(None: the document does not know the cause) and after which strategy verification is green (None: the document does
+not heal it).
 """
 
 import pytest

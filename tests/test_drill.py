@@ -134,9 +134,9 @@ def test_a_replica_that_goes_away_is_unknown_with_its_message(stage):
         raise TargetUnreachable("replica", "did not answer")
 
     case = Case("gone", (FakeFault(),), alert="ShopDown", cause=None, heals="Strategy 1")
-    stage.replica.alerts = lambda: (_ for _ in ()).throw(TargetUnreachable("replica", "did not answer")) if (
-        stage.replica.broken
-    ) else []
+    stage.replica.alerts = lambda: (
+        (_ for _ in ()).throw(TargetUnreachable("replica", "did not answer")) if (stage.replica.broken) else []
+    )
     result = stage.run(case)
     assert result.outcome is Outcome.UNKNOWN
     assert "did not answer" in result.reasons[0]

@@ -11,7 +11,7 @@ import pytest
 import drillbook.faults
 from drillbook.clock import SystemClock, poll
 from drillbook.errors import InjectFailed, UsageError
-from drillbook.faults import Fault
+from drillbook.faults import Fault, confirm
 from drillbook.faults.corrupt import DamagedFile
 from drillbook.faults.disconnect import Disconnect
 from drillbook.faults.environment import MissingVariable
@@ -31,12 +31,16 @@ ROOT = Path(__file__).parent.parent
 
 def fault_classes() -> dict[str, type]:
     """Return every fault class of the package by name."""
-    found: dict[str, type] = {}
-    for module in pkgutil.iter_modules(drillbook.faults.__path__, "drillbook.faults."):
-        for name, value in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
-            if value.__module__ == module.name and hasattr(value, "inject"):
-                found[name] = value
-    return found
+    modules = [
+        importlib.import_module(module.name)
+        for module in pkgutil.iter_modules(drillbook.faults.__path__, "drillbook.faults.")
+    ]
+    return {
+        name: value
+        for module in modules
+        for name, value in inspect.getmembers(module, inspect.isclass)
+        if value.__module__ == module.__name__ and hasattr(value, "inject")
+    }
 
 
 def table_of_the_gateway() -> dict[str, Fault]:
@@ -114,7 +118,7 @@ def test_the_effect_is_absent_then_present_then_absent(name, healthy):
     assert not fault.is_present(healthy)
     try:
         fault.inject(healthy)
-        assert poll(lambda: fault.is_present(healthy), within_s=fault.effect_within_s, clock=SystemClock())
+        assert confirm(fault, healthy, SystemClock())
     finally:
         fault.revert(healthy)
     assert not fault.is_present(healthy)

@@ -1,10 +1,15 @@
 """The guard refuses what is not known to read, however it is dressed up, and lets honest reading through."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from drillbook.guard import refusal
+from drillbook.model import Effect
+from drillbook.parser import parse_runbook
+from drillbook.rewrite import bind, rewrite
 
 EVASIONS = r"""
 rm -rf /tmp/x
@@ -681,6 +686,16 @@ def test_the_reason_names_what_is_in_the_way():
     assert refusal("cat a > /tmp/b") == "> /tmp/b writes to a file"
     assert "LD_PRELOAD" in (refusal("LD_PRELOAD=x ls") or "")
     assert "pg_terminate_backend" in (refusal("psql -c 'SELECT pg_terminate_backend(1)'") or "")
+
+
+def test_of_the_gateway_runbook_exactly_the_reading_passes_but_for_the_prediction():
+    runbook = parse_runbook(Path(__file__).parent.parent / "runbooks" / "inference-gateway.md")
+    passed: dict[bool, list[str]] = {True: [], False: []}
+    for _, command in runbook.commands():
+        ran = rewrite(bind(command.text, {"utc-before-outage": "2026-01-31T03:12:45Z"}).text).text
+        if ran and (command.effect is Effect.READ) != (refusal(ran) is None):
+            passed[refusal(ran) is None].append(command.id)
+    assert passed == {True: [], False: ["resolution/step-1-verify-service-restored#1.2"]}
 
 
 def test_a_command_that_the_target_vouches_for_passes():

@@ -261,7 +261,7 @@ def test_strange_shell_text_never_ends_in_an_exception(text):
     ["`" * 200_000, "> " * 5_000 + "x", "- " * 5_000 + "x", "[" * 50_000, "```bash\n" + "$(" * 5_000 + "\n```",
      "```bash\n" + "a | " * 20_000 + "b\n```", "```bash\n" + "(" * 5_000 + "\n```", "```sh\n" + "'\n" * 3_000 + "```",
      "```sh\n" + ")(\n" * 4_000 + "```"],
-    ids=["backticks", "quotes", "lists", "brackets", "substitutions", "pipeline", "subshells", "open quotes", "no shell"],
+    ids=["backticks", "quotes", "lists", "brackets", "substitutions", "pipeline", "subshells", "open quotes", "prose"],
 )  # fmt: skip
 def test_hostile_markdown_is_read_in_seconds(text):
     assert parsed(f"# T\n\n{text}\n").title == "T"

@@ -60,7 +60,7 @@ def shop(pytester: pytest.Pytester) -> pytest.Pytester:
     for name, text in {
         "runbooks/shop.md": RUNBOOK,
         "checks/test_shop.py": CHECKS,
-        "targets/here.toml": f'runbook = "shop"\n[hosts.operator]\nconnect = ["local:"]\n',
+        "targets/here.toml": 'runbook = "shop"\n[hosts.operator]\nconnect = ["local:"]\n',
         "pytest.ini": "[pytest]\naddopts = --import-mode=importlib\n",
         "state": "open\n",
     }.items():
@@ -130,7 +130,7 @@ def test_a_green_diagnosis_names_nothing(shop):
 
 def test_waiting_runs_whole_rounds_until_one_is_green(shop):
     (shop.path / "checks" / "test_shop.py").write_text(
-        CHECKS.replace('answer = runs', 'open("state", "w").write(COUNT.pop())\n    answer = runs').replace(
+        CHECKS.replace("answer = runs", 'open("state", "w").write(COUNT.pop())\n    answer = runs').replace(
             "@pytest.mark.verify\n", 'COUNT = ["open", "open", "open", "closed"]\n\n@pytest.mark.verify\n', 1
         ),
         encoding="utf-8",
@@ -142,7 +142,7 @@ def test_waiting_runs_whole_rounds_until_one_is_green(shop):
 
 def test_a_soak_ends_with_its_first_red_round(shop):
     (shop.path / "checks" / "test_shop.py").write_text(
-        CHECKS.replace('answer = runs', 'open("state", "w").write(COUNT.pop())\n    answer = runs').replace(
+        CHECKS.replace("answer = runs", 'open("state", "w").write(COUNT.pop())\n    answer = runs').replace(
             "@pytest.mark.verify\n", 'COUNT = ["closed", "open", "open"]\n\n@pytest.mark.verify\n', 1
         ),
         encoding="utf-8",
@@ -239,5 +239,5 @@ def test_names_and_output_with_markup_do_not_run_in_the_report(shop):
 
 
 def test_help_needs_no_docker(shop):
-    code = "import sys, drillbook.plugin; sys.exit(any(m.split('.')[0] in ('docker', 'testcontainers') for m in sys.modules))"
+    code = "import sys, drillbook.plugin; sys.exit(bool({'docker', 'testcontainers'} & sys.modules.keys()))"
     assert shop.run(sys.executable, "-c", code).ret == 0

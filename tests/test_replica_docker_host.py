@@ -13,8 +13,9 @@ import httpx
 import pytest
 
 from drillbook.clock import SystemClock, poll
-from drillbook.errors import NotSupported, ReplicaError
+from drillbook.errors import DockerMissing, NotSupported, ReplicaError
 from drillbook.replica import Replica, Service
+from drillbook.replica.content import Content
 from drillbook.replica.docker_host import ComposeReplica
 from drillbook.replica.engine import connect_engine
 from drillbook.replica.reaper import Leftover, leftovers, reap
@@ -291,24 +292,60 @@ def test_a_frozen_service_does_not_keep_a_replica_from_being_removed(folder: Pat
     assert ours(run) == []
 
 
-@pytest.mark.parametrize("raised", [KeyboardInterrupt, RuntimeError])
-def test_a_start_that_is_broken_off_leaves_nothing(folder: Path, raised: type[BaseException]) -> None:
+@pytest.mark.parametrize("after_s", [0.05, 0.4, 0.8, 1.2, 1.8])
+def test_ctrl_c_in_the_middle_of_a_start_leaves_nothing(folder: Path, after_s: float) -> None:
     made = tiny(folder)
 
-    def stumble(line: str) -> None:
-        if "starting" in line:
-            threading.Timer(0.8, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
-            if raised is RuntimeError:
-                raise RuntimeError(line)
+    def press(line: str) -> None:
+        if "starting the replica" in line:
+            threading.Timer(after_s, os.kill, (os.getpid(), signal.SIGINT)).start()
 
-    made.progress = stumble
-    with pytest.raises(KeyboardInterrupt):  # noqa: PT012 - Ctrl-C comes while it starts, or a little later
+    made.progress = press
+    with pytest.raises(KeyboardInterrupt):  # noqa: PT012 - the start may be over before
+        made.start()
         try:
-            made.start()
+            poll(lambda: False, within_s=5, clock=SystemClock())
         finally:
-            poll(lambda: False, within_s=1.5, clock=SystemClock())
+            made.stop()
     assert ours(made.run) == []
     assert made.container_name == ""
+
+
+def test_an_exception_in_the_middle_of_a_start_leaves_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from drillbook.replica.host_container import HostContainer
+
+    def fail(host: HostContainer, within_s: float) -> None:
+        assert ours(host.run)
+        raise RuntimeError(within_s)
+
+    monkeypatch.setattr(HostContainer, "wait_for_engine", fail)
+    made = tiny(folder)
+    with pytest.raises(RuntimeError):
+        made.start()
+    assert ours(made.run) == []
+
+
+def test_an_engine_that_stops_answering_is_one_message(
+    folder: Path, replica: ComposeReplica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere.sock")
+    with pytest.raises(DockerMissing, match="got no answer"):
+        tiny(folder).start()
+
+
+def test_a_host_that_is_gone_is_named_with_its_last_words(folder: Path) -> None:
+    made = tiny(folder)
+    try:
+        made.start()
+        client = connect_engine()
+        client.containers.get(made.container_name).kill()
+        client.close()
+        with pytest.raises(ReplicaError, match="its host is gone") as caught:
+            made.wait_until_ready(5)
+        assert any("host ready" in line for line in caught.value.evidence)
+    finally:
+        made.stop()
+    assert ours(made.run) == []
 
 
 def test_what_a_killed_owner_left_is_reaped(folder: Path) -> None:
@@ -326,29 +363,24 @@ def test_what_a_killed_owner_left_is_reaped(folder: Path) -> None:
     assert ours(run) == []
 
 
-def test_a_cache_that_is_not_whole_is_prepared_again(folder: Path, tmp_path: Path) -> None:
-    client = connect_engine()
-    made = tiny(fixture_folder(tmp_path / "other"))
-    (tmp_path / "other" / "project" / "more").write_text("another digest")
-    made.prepare()
-    (volume,) = [one for one in client.volumes.list(filters={"label": "drillbook.slug=tiny"}) if is_newest(client, one)]
-    name = str(volume.name)
-    volume.remove()
-    client.volumes.create(name, labels={"drillbook.cache": name.rpartition("-")[2], "drillbook.slug": "tiny"})
+def test_a_cache_that_is_not_whole_is_prepared_again(tmp_path: Path) -> None:
+    folder = fixture_folder(tmp_path / "other")
+    (folder / "project" / "more").write_text(str(tmp_path))
     lines: list[str] = []
+    _, volume = Content("tiny", folder, "tiny").ensure(lines.append)
+    client = connect_engine()
+    client.volumes.get(volume).remove()
+    client.volumes.create(volume, labels={"drillbook.cache": "half", "drillbook.slug": "tiny"})
+    client.close()
+    lines.clear()
+    made = tiny(folder)
     made.progress = lines.append
     try:
         made.start()
         made.wait_until_ready(60)
     finally:
         made.stop()
-        client.close()
     assert any("preparing the replica's content" in line for line in lines)
-
-
-def is_newest(client: object, volume: object) -> bool:
-    every = client.volumes.list(filters={"label": "drillbook.slug=tiny"})  # type: ignore[attr-defined]
-    return bool(volume.attrs["CreatedAt"] == max(one.attrs["CreatedAt"] for one in every))  # type: ignore[attr-defined]
 
 
 def test_two_processes_prepare_one_cache_once(tmp_path: Path) -> None:
@@ -366,15 +398,14 @@ def test_two_processes_prepare_one_cache_once(tmp_path: Path) -> None:
     said = [one.communicate(timeout=120)[0] for one in both]
     assert [one.returncode for one in both] == [0, 0]
     assert sum("tiny: prepared" in text for text in said) == 1
-    assert not [left for left in leftovers() if "prepare" in left.name]
+    assert not [left for left in leftovers() if "drillbook-prepare-tiny" in left.name]
 
 
 def test_a_preparation_that_fails_says_why_and_leaves_nothing(tmp_path: Path) -> None:
     folder = fixture_folder(tmp_path / "bad")
     (folder / "prepare").write_text("echo this went wrong >&2; exit 7")
     made = tiny(folder)
-    before = leftovers()
     with pytest.raises(ReplicaError, match="exit status 7") as caught:
         made.start()
     assert any("this went wrong" in line for line in caught.value.evidence)
-    assert leftovers() == before
+    assert not [left for left in leftovers() if "drillbook-prepare-tiny" in left.name]

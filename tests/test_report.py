@@ -135,12 +135,12 @@ def test_a_page_says_first_what_a_commander_asks_first() -> None:
 
 def test_a_page_names_blockers_with_their_step_and_what_to_do_next() -> None:
     red = {"kind": "check", "job": "verify", "item": "test_health", "claim": "It answers.", "covers": ["verify#1"],
-           "line": 318, "outcome": "FAILED", "expected": "HTTP 200", "seen": "HTTP 503", "next": "go on with Strategy 2",
-           "round": 1, "utc": "2026-01-31T03:14:07.000Z", "at_s": 1}  # fmt: skip
+           "line": 318, "outcome": "FAILED", "expected": "HTTP 200", "seen": "HTTP 503",
+           "next": "go on with Strategy 2", "round": 1, "utc": "2026-01-31T03:14:07.000Z", "at_s": 1}  # fmt: skip
     text = text_of(page_html([red, {"kind": "run.end", "exit_status": 1, "utc": "2026-01-31T03:14:07.000Z"}]))
     assert (
-        "FAILED It answers. test_health expected HTTP 200 saw HTTP 503 step verify#1 line 318 next go on with Strategy 2"
-        in text
+        "FAILED It answers. test_health expected HTTP 200 saw HTTP 503 "
+        "step verify#1 line 318 next go on with Strategy 2" in text
     )
 
 
@@ -316,7 +316,8 @@ def test_sixty_checks_with_twenty_thousand_lines_stay_small() -> None:
 
 def test_one_line_of_megabytes_is_cut() -> None:
     html = page_html([{"kind": "drill.begin", "drill": "a/b"},
-                      {"kind": "command", "drill": "a/b", "text": "x" * 5_000_000, "stdout": "y" * 5_000_000}])  # fmt: skip
+                      {"kind": "command", "drill": "a/b", "text": "x" * 5_000_000,
+                       "stdout": "y" * 5_000_000}])  # fmt: skip
     assert len(html) < 100_000
     assert "4999000 more characters in this line" in html
 
@@ -327,7 +328,8 @@ def test_junit_tells_outcomes_apart() -> None:
         for n, outcome in enumerate(["PASSED", "FAILED", "UNKNOWN", "ERROR", "NOT CHECKED"])
     ]
     drills = [{"kind": "drill.begin", "drill": "gw/fw"},
-              {"kind": "drill.end", "drill": "gw/fw", "outcome": "NOT COVERED", "reasons": ["as declared"], "took_s": 4.5}]  # fmt: skip
+              {"kind": "drill.end", "drill": "gw/fw", "outcome": "NOT COVERED", "reasons": ["declared"],
+               "took_s": 4.5}]  # fmt: skip
     suite = ElementTree.fromstring(junit_xml([*checks, *drills, {"kind": "run.end", "exit_status": 1}])).find(
         "testsuite"
     )

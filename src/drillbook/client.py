@@ -34,8 +34,8 @@ class Impact:
         failed: Of these, without a right answer.
         failed_ratio: 0 to 1; 0 where nothing was sent.
         down_s: Seconds from the first failed request to the first right one that no failure followed.
-        budget_ratio: Share of the error budget that the outage would use up in production: its seconds, compressed waits
-            added, times ``failed_ratio``, over the seconds that the SLO's window allows to be bad.
+        budget_ratio: Share of the error budget that the outage would use up in production: its seconds, compressed
+            waits added, times ``failed_ratio``, over the seconds that the SLO's window allows to be bad.
     """
 
     requests: int

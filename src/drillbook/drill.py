@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import cached_property, partial
+from datetime import datetime, timedelta
+from functools import cached_property
 
 from drillbook.aftermath import reckon_budgets, reckon_impact, reckon_residue
 from drillbook.budget import Budget
@@ -13,7 +14,7 @@ from drillbook.clock import Clock, poll
 from drillbook.course import Course
 from drillbook.errors import DrillbookError, RunbookError, TargetError, UsageError
 from drillbook.evidence import Checked
-from drillbook.faults import Fault
+from drillbook.faults import Fault, confirm
 from drillbook.judge import judge
 from drillbook.model import Phase, Runbook
 from drillbook.operator import Operator
@@ -139,11 +140,11 @@ class _Drilling:
             with self.course.phase("start"), self.course.outside():
                 self.replica.start()
                 self.replica.wait_until_ready(self.pace.ready_within_s)
+            cleanup.callback(client.stop)
+            client.start()
             before = self._steady()
             if self.facts.unhealthy_before or self.facts.false_alarms:
                 return
-            cleanup.callback(client.stop)
-            client.start()
             cleanup.callback(self._revert_on_the_way_out)
             if not self._inject():
                 return
@@ -194,10 +195,10 @@ class _Drilling:
             for fault in self.case.faults:
                 fault.inject(self.replica)
         with self.course.phase("confirm"), self.course.outside():
-            for fault in self.case.faults:
-                poll(partial(fault.is_present, self.replica), within_s=fault.effect_within_s, clock=self.clock)
-            present_after = [self._sees(fault, "injected") for fault in self.case.faults]
-            self.facts.effect_seen = all(present_after)
+            seen = [confirm(fault, self.replica, self.clock) for fault in self.case.faults]
+            for fault, present in zip(self.case.faults, seen, strict=True):
+                self.timeline.add("fault", fault=fault.describe(), present=present, when="injected")
+            self.facts.effect_seen = all(seen)
         if self.facts.effect_seen:
             self.course.t0_s = self.timeline.now_s()
             self.timeline.add("t0")
@@ -235,8 +236,7 @@ class _Drilling:
         with self.course.phase("diagnose"):
             self.facts.red_under_fault = self._red("fault", 1)
             with self.course.outside():
-                alerts = self.replica.alerts()
-                operator.bind({name: value for alert in alerts for name, value in alert.labels.items()})
+                operator.bind(self._known_from_alerts())
                 operator.read_all()
             diagnosis = self._checked(self.checks.diagnose(self.site, operator.transcript), "fault")
             judged = {self.runbook.scenario_of(id_) for check in diagnosis for id_ in check.covers}
@@ -255,6 +255,17 @@ class _Drilling:
                 since_t0_s=self.course.since_t0_s(),
             )
         return judged
+
+    def _known_from_alerts(self) -> dict[str, str]:
+        """Return what the alerts give for placeholders: their labels, and the time before the outage."""
+        known: dict[str, str] = {}
+        for alert in self.replica.alerts():
+            known |= alert.labels
+            if alert.since_utc:
+                waits_s = sum(wait.drill_s for wait in self.replica.waits)
+                before = datetime.fromisoformat(alert.since_utc) - timedelta(seconds=waits_s)
+                known["utc-before-outage"] = before.strftime("%Y-%m-%dT%H:%M:%SZ")
+        return known
 
     def _recover(self, operator: Operator, judged: set[str | None]) -> Recovery:
         recovery = Recovery(self.runbook, self.replica, operator)

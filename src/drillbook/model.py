@@ -152,7 +152,7 @@ class Runbook:
         return self.of_scenario(found)[0].line if isinstance(found, str) else found.line
 
     def scenario_of(self, id_: str) -> str | None:
-        """Return the title of the scenario that a step, a command or a section belongs to, or None. Raises UsageError."""
+        """Return the scenario's title that a step, a command or a section belongs to, or None. Raises UsageError."""
         found = self.find(id_)
         if isinstance(found, Command):
             found = self.find(found.id.rpartition(".")[0])

@@ -35,8 +35,8 @@ class Operator:
     Args:
         site: Where they run.
         timeline: Gets one event a command.
-        wait_until_ready: Called with seconds where the document sleeps; returns the seconds that it took. None skips the
-            sleep (diagnosis on a real system does not wait).
+        wait_until_ready: Called with seconds where the document sleeps; returns the seconds that it took. None skips
+            the sleep (diagnosis on a real system does not wait).
         vouched: True where the target file vouches for what is run.
     """
 

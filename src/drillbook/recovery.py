@@ -25,8 +25,7 @@ class Recovery:
 
         Args:
             causes: Titles that diagnosis named.
-            judged: Titles that have a diagnosis check; the rest of the recovering scenarios are routes, which stand open
-                to every cause.
+            judged: Titles that have a diagnosis check; the other recovering scenarios are routes, open to every cause.
         """
         for title in causes:
             yield title, "named by diagnosis"

@@ -28,9 +28,9 @@ REDACTED = "[redacted]"
 _CHUNK = 4096
 _DEEPEST = 40
 
-_PASS = r"pass(?:word|wd|phrase)|pwd|(?<=[_\-.])pass"
+_WORDS = r"pass(?:word|wd|phrase)|pwd|(?<=[_\-.])pass"
 _NAME = (
-    rf"(?:{_PASS}|secret|token|credentials?"
+    rf"(?:{_WORDS}|secret|token|credentials?"
     r"|(?:api|access|secret|private|account|shared|signing|encryption|master|storage|auth|service)[_\-.]?key)\d{0,3}"
 )
 _STEMS = ("pass", "pwd", "secret", "token", "credential", "key")
@@ -121,7 +121,8 @@ _LINE_RULES = (
     _rule("akia asia abia acca", _AT + r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}(?![A-Za-z0-9])"),
     _rule("eyj", _AT + r"eyJ[\w-]{6,}\.[\w-]{6,}(?:\.[\w-]*){0,3}"),
     _rule("ghp_ gho_ ghu_ ghs_ ghr_ github_pat_", _AT + r"(?:gh[pousr]_[\w.-]{30,}|github_pat_\w{22,})"),
-    _rule("glpat- glptt- gldt- glrt- glcbt- glft- glimt- glagent- gloas- glsoat- glffct-", _AT + r"gl(?:pat|ptt|dt|rt|cbt|ft|imt|agent|oas|soat|ffct)-[\w.-]{20,}"),
+    _rule("glpat- glptt- gldt- glrt- glcbt- glft- glimt- glagent- gloas- glsoat- glffct-",
+          _AT + r"gl(?:pat|ptt|dt|rt|cbt|ft|imt|agent|oas|soat|ffct)-[\w.-]{20,}"),
     _rule("xox xapp-", _AT + r"(?:xox[a-z](?:\.xox[a-z])?|xapp)-[\w-]{10,}"),
     _rule("hooks.slack.com", r"hooks\.slack\.com/(?:services|workflows|triggers)/(?P<s>[\w/+-]{8,})"),
     _rule("webhook.office.com", r"webhook\.office\.com/(?P<s>[\w/@%.-]{8,})"),
@@ -140,11 +141,13 @@ _BLOCK_SCALAR = re.compile(
     r"((?:\1[ \t]+[^\n]*(?:\n|\Z)|[ \t]*\n)+)"
 )
 _NAME_VALUE = re.compile(
-    rf"(?i)(\bname\\{{0,7}}[\"']?:[ \t]*\\{{0,7}}[\"']?[\w.-]{{0,80}}?{_NAME}\\{{0,7}}[\"']?,?\s{{1,200}}\\{{0,7}}[\"']?"
+    rf"(?i)(\bname\\{{0,7}}[\"']?:[ \t]*\\{{0,7}}[\"']?[\w.-]{{0,80}}?{_NAME}\\{{0,7}}[\"']?,?\s{{1,200}}"
+    r"\\{0,7}[\"']?"
     r"value\\{0,7}[\"']?:[ \t]*\\{0,7}[\"']?)(?!\[redacted\])([^\s\"'\\][^\n\"'\\]*)"
 )
 _IS_SECRET = re.compile(
-    r"(?m)^[ \t]{0,200}(?:- )?kind:[ \t]*Secret(?:List)?[ \t]*$|\"kind\\{0,7}\":[ \t]{0,8}\\{0,7}\"Secret(?:List)?\\{0,7}\""
+    r"(?m)^[ \t]{0,200}(?:- )?kind:[ \t]*Secret(?:List)?[ \t]*$"
+    r"|\"kind\\{0,7}\":[ \t]{0,8}\\{0,7}\"Secret(?:List)?\\{0,7}\""
 )
 _SECRET_YAML = re.compile(
     r"(?m)^([ \t]{0,200})((?:- )?(?:data|stringData):[ \t]*\n)((?:\1[ \t]+[^\n]*(?:\n|\Z)|[ \t]*\n)+)"

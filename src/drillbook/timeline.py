@@ -78,7 +78,7 @@ class Timeline:
     def bound(self, **context: Any) -> "Timeline":
         """Return a view of the same record whose events carry more fields (a drill's id, say)."""
         view = copy.copy(self)
-        view._context = {**self._context, **context}
+        view._context = {**self._context, **context}  # noqa: SLF001 (a copy of itself)
         return view
 
     def now_s(self) -> float:

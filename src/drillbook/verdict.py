@@ -318,9 +318,10 @@ def _list(names: Sequence[str]) -> str:
     return ", ".join(shown) + more
 
 
-def _one_line(text: object) -> str:
-    line = " ".join("".join(char if char.isprintable() else " " for char in str(text)).split())
-    return line if len(line) <= 200 else line[:199] + "…"
+def _one_line(text: object, width: int = 200) -> str:
+    whole = str(text)
+    line = " ".join("".join(char if char.isprintable() else " " for char in whole[: 4 * width]).split())
+    return line if len(line) <= width and len(whole) <= 4 * width else line[: width - 1] + "…"
 
 
 def _strings(value: object) -> list[str]:

@@ -2,9 +2,13 @@
 
 from typing import Protocol, runtime_checkable
 
+from drillbook.clock import Clock, poll
 from drillbook.replica import Replica
 
-__all__ = ["Fault"]
+__all__ = ["Fault", "confirm"]
+
+_LOOKS = 3
+_LOOK_GAP_S = 0.4
 
 
 @runtime_checkable
@@ -39,3 +43,21 @@ class Fault(Protocol):
             RevertFailed: The fault is still there.
         """
         ...
+
+
+def confirm(fault: Fault, replica: Replica, clock: Clock) -> bool:
+    """Wait until a fault's effect shows and stays; True where it did within ``effect_within_s``.
+
+    A service that its supervisor starts again and again is down for moments long before it is down. Only what three
+    looks in a row see, 0.4 s apart, has an effect.
+    """
+
+    def stays() -> bool:
+        for look in range(_LOOKS):
+            if look:
+                clock.pause(_LOOK_GAP_S)
+            if not fault.is_present(replica):
+                return False
+        return True
+
+    return poll(stays, within_s=fault.effect_within_s, clock=clock)

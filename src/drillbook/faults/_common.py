@@ -68,8 +68,8 @@ def must_hold(what: str, ask: Callable[[], bool], *, within_s: float = 15.0, clo
 class Keeper:
     """Brings a cause back as often as it is pushed away, until it is told to stop.
 
-    A restart takes away what a fault did to a process. A cause (memory that runs out, data that is broken) would be there
-    again, so ``press`` is called over and over from a thread of its own; it looks whether there is something to do.
+    A restart takes away what a fault did to a process. A cause (memory that runs out, data that is broken) would be
+    there again, so ``press`` is called over and over from a thread of its own; it looks whether there is work.
 
     Args:
         press: Called about every ``every_s``; a target that does not answer for a moment (a restart) is asked again.

@@ -12,7 +12,7 @@ __all__ = ["MissingVariable"]
 
 @dataclass(frozen=True, slots=True)
 class MissingVariable:
-    """A line is lost from the environment file and the service is made anew from it, as by a careless edit on the machine.
+    """A line is lost from the environment file and the service is made anew from it, as by a careless edit.
 
     Args:
         service: Name as the runbook has it.

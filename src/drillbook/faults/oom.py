@@ -14,9 +14,9 @@ __all__ = ["OutOfMemory"]
 class OutOfMemory:
     """A real kernel OOM kill of the main process by its own memory limit, until the limit leaves room.
 
-    A process outside the container joins the service's memory cgroup and holds ``working_set_bytes`` there, as a leak or
-    a larger model would. The main process is made the first that the kernel takes (``oom_score_adj`` 1000). After every
-    start of the service the memory is taken again; with a limit that leaves room nothing is killed.
+    A process outside the container joins the service's memory cgroup and holds ``working_set_bytes`` there, as a leak
+    or a larger model would. The main process is made the first that the kernel takes (``oom_score_adj`` 1000). The
+    memory is taken again after every start of the service; with a limit that leaves room nothing is killed.
 
     Args:
         service: Name as the runbook has it.
@@ -60,7 +60,7 @@ class OutOfMemory:
         keeper.start()
 
     def _hold(self, pid: int, cgroup: str) -> str:
-        """Return shell text that charges the memory to the cgroup while the main process lives, and prints its process group."""
+        """Return shell text that holds the memory while the main process lives, and prints its process group."""
         hold = f"(head -c {self.working_set_bytes} /dev/zero; exec tail --pid={pid} -s 0.05 -f /dev/null) | tail"
         return (
             f"echo 1000 >/proc/{pid}/oom_score_adj && "

@@ -12,7 +12,7 @@ _SIGSEGV_STATUS = 139
 
 @dataclass(frozen=True, slots=True)
 class Segfault:
-    """SIGSEGV to the main process after every start of this container, unit or pod, as a damaged file in it would cause.
+    """SIGSEGV to the main process after every start of this container, unit or pod, as damage inside it would cause.
 
     A container that is made anew does not have the damage. A process that is the first of its PID namespace ignores the
     signal: the service needs an init shim (``init: true`` in compose), else the effect is never seen.

@@ -1,4 +1,4 @@
-"""pytest's side of drillbook: options, markers and hooks. What they do is done elsewhere; Docker is not imported here."""
+"""pytest's side of drillbook: options, markers and hooks; what they do is done elsewhere, without Docker here."""
 
 from collections.abc import Generator
 
@@ -72,7 +72,7 @@ def pytest_report_teststatus(report: pytest.CollectReport | pytest.TestReport) -
     return status_of(report)
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if NEST not in session.config.stash and RUN in session.config.stash:
         runs.end(session, exitstatus)

@@ -1,6 +1,6 @@
 """What checks can ask for, besides testinfra's ``host`` (``drillbook.plugin.host``)."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
 import pytest
 
@@ -51,7 +51,7 @@ def operator(site: Site, request: pytest.FixtureRequest) -> Target:
 
 @pytest.fixture
 def runs(site: Site, request: pytest.FixtureRequest) -> Callable[[str], Record]:
-    """Run a command of the document, named by its id, and return its record; one that cannot be run makes the check red."""
+    """Run a command of the document by its id and return its record; one that does not end makes the check red."""
     vouched = _is_vouched(site, request.node)
 
     def run(id_: str) -> Record:
@@ -67,7 +67,7 @@ def runs(site: Site, request: pytest.FixtureRequest) -> Callable[[str], Record]:
 
 
 @pytest.fixture(scope="session")
-def _read_on_target(request: pytest.FixtureRequest) -> Iterator[Callable[[], Transcript]]:
+def _read_on_target(request: pytest.FixtureRequest) -> Callable[[], Transcript]:
     """Read the document's diagnosis once a session, on the real system."""
     read: list[Transcript] = []
 
@@ -77,7 +77,7 @@ def _read_on_target(request: pytest.FixtureRequest) -> Iterator[Callable[[], Tra
             read.append(Operator(open_site(run), run.timeline).read_all())
         return read[0]
 
-    yield transcript_once
+    return transcript_once
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The checks of a drill: pytest inside pytest, so that a check is the same function on a replica and on the real system."""
+"""The checks of a drill: pytest inside pytest, so that a check is one function for replicas and real systems."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout

@@ -18,6 +18,7 @@ from drillbook.evidence import Checked, Finding
 from drillbook.model import Runbook
 from drillbook.outcome import Outcome
 from drillbook.plugin.state import DRILL_OUTCOME
+from drillbook.redact import Redactor
 
 __all__ = ["WORDS", "checked_of", "claim_of", "covers_of", "four_lines", "judge_report", "status_of"]
 
@@ -46,7 +47,7 @@ def judge_report(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.
     error = call.excinfo.value if call.excinfo else None
     if outcome in {Outcome.UNKNOWN, Outcome.ERROR} and isinstance(error, DrillbookError):
         words |= {"expected": claim_of(item), "seen": str(error), "next": error.hint}
-        report.longrepr = str(error)
+        report.longrepr = Redactor().clean(str(error))
         report.outcome = "failed"
         if report.when == "call":
             report.when = "setup"  # pytest counts, and JUnit XML writes, an error and not a failure
@@ -111,7 +112,8 @@ def four_lines(checked: Checked, runbook: Runbook) -> str:
         place += f":{runbook.line_of(checked.covers[0])}  {' > '.join(headings)}"
     hint = checked.hint or ("follow " + place if checked.job == "verify" else "recover as this section says")
     seen = checked.seen.replace("\n", "\n          ")
-    return f"step      {place}\nexpected  {checked.expected}\nsaw       {seen}\nnext      {hint}"
+    text = f"step      {place}\nexpected  {checked.expected}\nsaw       {seen}\nnext      {hint}"
+    return Redactor().clean(text)
 
 
 def status_of(report: pytest.CollectReport | pytest.TestReport) -> tuple[str, str, str] | None:

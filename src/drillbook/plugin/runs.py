@@ -10,12 +10,13 @@ import pytest
 
 from drillbook.clock import SystemClock
 from drillbook.errors import UsageError
+from drillbook.plugin import html
 from drillbook.plugin.progress import Progress
 from drillbook.plugin.rounds import run_each, run_in_rounds
 from drillbook.plugin.selection import job_of, jobs_of_expression
 from drillbook.plugin.sites import close_site
 from drillbook.plugin.state import NEST, RUN, Run
-from drillbook.report import render_run
+from drillbook.report import read_run, render_run
 from drillbook.target.targetfile import TargetFile, default_target, find_target
 from drillbook.timeline import Timeline
 from drillbook.units import parse_duration
@@ -61,6 +62,8 @@ def begin(config: pytest.Config) -> None:
     if config.pluginmanager.hasplugin("html") and not config.getoption("htmlpath", None):
         config.option.htmlpath = str(folder / "report.html")
         config.option.self_contained_html = True
+    where = target.name if target else "on replicas"
+    html.register(config, lambda: read_run(folder), f"drillbook {' and '.join(jobs)}: {where}")
 
 
 def _target(config: pytest.Config, jobs: tuple[str, ...]) -> TargetFile | None:
@@ -147,7 +150,7 @@ def end(session: pytest.Session, exitstatus: int) -> None:
     never_red = [item for sets in run.never_red.values() for item in set.intersection(*sets)]
     if never_red:
         run.timeline.add("blind", items=sorted(never_red))
-    verdict = verdict_of([event.to_json() for event in run.timeline.events], utc=run.timeline.events[-1].utc)
+    verdict = verdict_of(read_run(run.folder), utc=SystemClock().utc())
     run.timeline.add("run.end", exit_status=int(exitstatus), verdict=verdict.outcome, words=verdict.words)
     run.timeline.close()
     run.words = verdict.words

@@ -80,7 +80,7 @@ class Service(Protocol):
         ...
 
     def oom_kills(self) -> int:
-        """How often the kernel killed a process of this container, unit or pod for lack of memory, by the kernel's own count."""
+        """How often the kernel killed one of its processes for lack of memory, by the kernel's own count."""
         ...
 
     def memory_cgroup(self) -> str | None:
@@ -175,7 +175,7 @@ class Replica(Protocol):
         ...
 
     def ask_as_customer(self) -> bool:
-        """Make one request as a user of the service would; True where the answer is right. Never raises for an outage."""
+        """Make one request as a user would; True where the answer is right. Never raises for an outage."""
         ...
 
     def alerts(self) -> Sequence[Alert]:

@@ -58,7 +58,7 @@ def _pull(client: "DockerClient", progress: Progress) -> str:
     try:
         impatient.images.pull(repository, tag=tag).tag(BASE_IMAGE)
     except (DockerException, requests.RequestException) as error:
-        return str(error)
+        return str(getattr(error, "explanation", None) or error)
     finally:
         impatient.close()
     return ""

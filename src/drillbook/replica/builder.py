@@ -123,7 +123,7 @@ def _steps(client: "DockerClient", context: IO[bytes], tag: str, args: Mapping[s
 def _follow(steps: Iterator[dict[str, Any]], tag: str, progress: Progress) -> None:
     lines: list[str] = []
     for step in steps:
-        text = str(step.get("stream") or step.get("error") or "")
+        text = re.sub(r"\x1b\[[0-9;]*m", "", str(step.get("stream") or step.get("error") or ""))
         lines = (lines + [line for line in text.splitlines() if line.strip()])[-60:]
         if "error" in step:
             raise engine_error(tag, "building the image", "\n".join(lines))

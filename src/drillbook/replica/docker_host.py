@@ -1,7 +1,5 @@
 """A replica that is a Docker host with a compose project on it."""
 
-import shlex
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,24 +9,18 @@ from drillbook.errors import NotSupported, ReplicaError, TargetUnreachable, Usag
 from drillbook.replica import Alert, HandStep, Snapshot, Wait
 from drillbook.replica.alertmanager import firing_alerts
 from drillbook.replica.base_image import Progress
-from drillbook.replica.builder import build_fixture_images, build_host_image
-from drillbook.replica.cache import cache_of, drop_cache, ensure_cache
 from drillbook.replica.compose_service import ComposeService
-from drillbook.replica.engine import connect_engine, engine_environment
-from drillbook.replica.inner_engine import SERVICE_LABEL, InnerEngine
+from drillbook.replica.content import Content
+from drillbook.replica.host_sessions import HostSessions
+from drillbook.replica.inner_engine import InnerEngine
 from drillbook.replica.ownership import new_run_id
 from drillbook.replica.readiness import not_answering, not_ready
 from drillbook.replica.reaper import reap
 from drillbook.replica.snapshot import take_snapshot
 from drillbook.site import DEFAULT_SLO, Slo
 from drillbook.target import Target
-from drillbook.target.connect import Way
-from drillbook.target.session import ShellSession
 
 if TYPE_CHECKING:
-    from docker import DockerClient
-
-    from drillbook.replica.cache import Cache
     from drillbook.replica.host_container import HostContainer
 
 __all__ = ["ComposeReplica"]
@@ -109,7 +101,7 @@ class ComposeReplica:
         self.run = ""
         self.progress: Progress = _quiet
         self.services = tuple(services)
-        self._folder = folder
+        self._content = Content(slug, folder, project)
         self._project_name = project
         self._project = f"/srv/{project}"
         self._ports = dict(ports)
@@ -121,9 +113,8 @@ class ComposeReplica:
         self._customer = customer
         self._clock = SystemClock()
         self._services_began_s = 0.0
-        self._sessions = threading.Lock()
+        self._sessions: HostSessions | None = None
         self._container: HostContainer | None = None
-        self._targets: dict[str, ShellSession] = {}
         self._urls: dict[str, str] = {}
 
     @property
@@ -139,7 +130,7 @@ class ComposeReplica:
     @property
     def engine(self) -> InnerEngine:
         """The engine inside, asked through a session that no runbook command shares."""
-        return InnerEngine(self._session("control", ["sh"]))
+        return InnerEngine(self._open_sessions().to_host("control"))
 
     @property
     def urls(self) -> Mapping[str, str]:
@@ -154,7 +145,7 @@ class ComposeReplica:
         Raises:
             ReplicaError: Something is missing or fails; one message says what.
         """
-        self._cached()
+        self._content.ensure(self.progress)
 
     def start(self) -> None:
         """Create it and return when its host answers; whatever goes wrong, nothing stays behind.
@@ -197,16 +188,10 @@ class ComposeReplica:
             NotSupported: There is no such role.
         """
         if role == OPERATOR:
-            return self._session(OPERATOR, ["bash"], stateful=True)
+            return self._open_sessions().to_host(OPERATOR, stateful=True)
         if role == MACHINE:
-            return self._session(MACHINE, ["sh"])
-        service = self._service_name(role)
-        # The container is looked up anew with every connection: a recreated one has another id.
-        filters = (
-            f"--filter label={SERVICE_LABEL}={shlex.quote(service)} --filter label=com.docker.compose.oneoff=False"
-        )
-        enter = f'c=$(docker ps -aq {filters} | head -n 1); exec docker exec -i "${{c:-{shlex.quote(service)}}}" sh'
-        return self._session(service, ["sh", "-c", enter])
+            return self._open_sessions().to_host(MACHINE)
+        return self._open_sessions().to_service(self._service_name(role))
 
     def service(self, name: str) -> ComposeService:
         """Return a service by the name that the runbook or the compose file uses.
@@ -248,8 +233,9 @@ class ComposeReplica:
             ReplicaError: The engine could not remove it.
         """
         try:
-            while self._targets:
-                self._targets.popitem()[1].close()
+            if self._sessions is not None:
+                self._sessions.close()
+                self._sessions = None
         finally:
             if self._container is not None:
                 self._container.stop()
@@ -295,12 +281,12 @@ class ComposeReplica:
                 self._container.stop()
                 if last_try:
                     raise ReplicaError(self.slug, "the replica's content was prepared and is not whole") from error
-                self._drop_cache()
+                self._content.drop(self.progress)
 
     def _new_host(self) -> "HostContainer":
         from drillbook.replica.host_container import HostContainer
 
-        image, cache = self._cached()
+        image, cache = self._content.ensure(self.progress)
         self.run = new_run_id()
         return HostContainer(
             image,
@@ -311,24 +297,6 @@ class ComposeReplica:
             start_command=self._start_command,
             ports=tuple(self._ports.values()),
         )
-
-    def _cached(self) -> tuple[str, str]:
-        """Return the host image and the cache's volume, both made where they are missing."""
-        return self._with_cache(ensure_cache)
-
-    def _drop_cache(self) -> None:
-        self._with_cache(lambda client, cache, progress: drop_cache(client, cache))
-
-    def _with_cache(self, act: "Callable[[DockerClient, Cache, Progress], None]") -> tuple[str, str]:
-        client = connect_engine()
-        try:
-            image = build_host_image(client, self.progress)
-            images = build_fixture_images(client, self.slug, self._folder, self.progress)
-            cache = cache_of(self.slug, self._folder, self._project_name, image, images)
-            act(client, cache, self.progress)
-        finally:
-            client.close()
-        return image, cache.volume
 
     def _ready_urls(self) -> dict[str, str]:
         return {self.urls[name] + path: name for name, path in self._ready.items()}
@@ -346,14 +314,8 @@ class ComposeReplica:
             raise ReplicaError(self.slug, "expected a replica that is started, got one that is not")
         return self._container
 
-    def _session(self, name: str, shell: Sequence[str], *, stateful: bool = False) -> ShellSession:
-        with self._sessions:
-            if name in self._targets:
-                return self._targets[name]
-            container = self._host().container_name
-            argv = ("docker", "exec", "-i", "-w", self._project, container, *shell)
-            way = Way(f"docker://{container}/{name}", argv, name if name in self.services else container)
-            self._targets[name] = ShellSession(
-                name, way.argv, env=engine_environment(), stateful=stateful, hint=way.hint
-            )
-            return self._targets[name]
+    def _open_sessions(self) -> HostSessions:
+        container = self._host().container_name
+        if self._sessions is None:
+            self._sessions = HostSessions(container, self._project)
+        return self._sessions

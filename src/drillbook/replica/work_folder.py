@@ -24,7 +24,7 @@ __all__ = [
 
 _PREFIX = "drillbook-base-"
 _TIDY = """
-for place in $(awk -v top="$0" 'index($5, top "/") == 1 { print $5 }' /proc/self/mountinfo | sort -r); do umount -l "$place"; done
+awk -v top="$0/" 'index($5, top) == 1 { print $5 }' /proc/self/mountinfo | sort -r | xargs -r umount -l
 rm -rf --one-file-system "$0"
 """
 
@@ -71,7 +71,7 @@ def remove_work_folder(folder: Path) -> None:
     )
     if done.returncode:
         raise ReplicaError(
-            str(folder), "the folder cannot be removed", evidence=done.stderr, hint=f"sudo rm -rf {folder}"
+            str(folder), "the folder cannot be removed", evidence=done.stderr, hint="drillbook reap, as root"
         )
 
 

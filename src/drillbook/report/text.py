@@ -67,12 +67,13 @@ class Excerpt:
 
 def excerpt(text: object, lines: int = KEPT_LINES) -> Excerpt:
     """Return the first and the last lines of an output, readable and of a bounded width."""
-    if not isinstance(text, str) or not text.strip():
-        return Excerpt("")
-    every = text.rstrip().split("\n")
-    if len(every) <= 2 * lines:
-        return Excerpt(_bounded(every))
-    return Excerpt(_bounded(every[:lines]), _bounded(every[-lines:]), len(every) - 2 * lines)
+    whole = text.rstrip() if isinstance(text, str) else ""
+    count = whole.count("\n") + 1
+    if count <= 2 * lines:
+        return Excerpt(_bounded(whole.split("\n")))
+    # Only the ends are taken apart: an output can have megabytes, and a run hundreds of them.
+    head, tail = whole.split("\n", lines)[:lines], whole.rsplit("\n", lines)[1:]
+    return Excerpt(_bounded(head), _bounded(tail), count - 2 * lines)
 
 
 def _bounded(lines: list[str]) -> str:

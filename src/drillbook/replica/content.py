@@ -1,0 +1,62 @@
+"""What a replica starts from: host image, fixture images and the prepared cache, as one thing that is there or not."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from drillbook.replica.base_image import Progress
+from drillbook.replica.builder import build_fixture_images, build_host_image
+from drillbook.replica.cache import Cache, cache_of, drop_cache, ensure_cache
+from drillbook.replica.engine import connect_engine
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+__all__ = ["Content"]
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What one fixture's replicas start from.
+
+    Attributes:
+        slug: The fixture's name.
+        folder: The fixture's folder.
+        project: Name of the project's folder below /srv.
+    """
+
+    slug: str
+    folder: Path
+    project: str
+
+    def ensure(self, progress: Progress) -> tuple[str, str]:
+        """Return the host image and the cache's volume, both made where they are missing.
+
+        Raises:
+            DockerMissing: No engine answers.
+            ReplicaError: Something cannot be built; one message says what.
+        """
+        client = connect_engine()
+        try:
+            cache = self._cache(client, progress)
+            ensure_cache(client, cache, progress)
+        finally:
+            client.close()
+        return cache.host_image, cache.volume
+
+    def drop(self, progress: Progress) -> None:
+        """Remove a cache that turned out to be no whole one.
+
+        Raises:
+            ReplicaError: It cannot be removed.
+        """
+        client = connect_engine()
+        try:
+            drop_cache(client, self._cache(client, progress))
+        finally:
+            client.close()
+
+    def _cache(self, client: "DockerClient", progress: Progress) -> Cache:
+        image = build_host_image(client, progress)
+        images = build_fixture_images(client, self.slug, self.folder, progress)
+        return cache_of(self.slug, self.folder, self.project, image, images)

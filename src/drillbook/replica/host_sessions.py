@@ -1,0 +1,64 @@
+"""The open shells on a replica's Docker host and in its services."""
+
+import shlex
+import threading
+from collections.abc import Sequence
+
+from drillbook.replica.engine import engine_environment
+from drillbook.replica.inner_engine import SERVICE_LABEL
+from drillbook.target.connect import Way
+from drillbook.target.session import ShellSession
+
+__all__ = ["HostSessions"]
+
+
+class HostSessions:
+    """One open shell for each role; made when it is first asked for.
+
+    Args:
+        container: The host's container on the user's engine.
+        folder: Where shells on the host begin.
+    """
+
+    def __init__(self, container: str, folder: str) -> None:
+        self._container = container
+        self._folder = folder
+        self._open: dict[str, ShellSession] = {}
+        self._lock = threading.Lock()
+
+    def to_host(self, role: str, *, stateful: bool = False) -> ShellSession:
+        """Return the shell on the host that belongs to a role.
+
+        Args:
+            role: Names it.
+            stateful: Carry directory and variables from one command to the next, as one terminal does.
+        """
+        return self._session(role, ["bash"], self._container, stateful=stateful)
+
+    def to_service(self, service: str) -> ShellSession:
+        """Return the shell in the container of a compose service.
+
+        The container is looked up anew with every connection, because a recreated one has another id.
+        """
+        filters = shlex.join(
+            [f"--filter=label={SERVICE_LABEL}={service}", "--filter=label=com.docker.compose.oneoff=False"]
+        )
+        enter = f'c=$(docker ps -aq {filters} | head -n 1); exec docker exec -i "${{c:-{shlex.quote(service)}}}" sh'
+        return self._session(service, ["sh", "-c", enter], service)
+
+    def close(self) -> None:
+        """End all of them; harmless when repeated."""
+        with self._lock:
+            while self._open:
+                self._open.popitem()[1].close()
+
+    def _session(self, name: str, shell: Sequence[str], place: str, *, stateful: bool = False) -> ShellSession:
+        with self._lock:
+            if name not in self._open:
+                argv = ("docker", "exec", "-i", "-w", self._folder, self._container, *shell)
+                way = Way(f"docker://{self._container}/{name}", argv, place)
+                # Named by role: what is behind it is the replica's own affair.
+                self._open[name] = ShellSession(
+                    name, way.argv, env=engine_environment(), stateful=stateful, hint=way.hint
+                )
+            return self._open[name]
