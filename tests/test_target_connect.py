@@ -36,14 +36,14 @@ def test_become_is_sudo_without_a_password_and_root_in_a_container() -> None:
     "uri",
     [
         "telnet://x", "web-1", "", "local:x", "local://x", "docker:web", "docker://", "docker://-x", "docker://a b",
-        "docker://a/b", "ssh://", "ssh:web", "ssh://-oProxyCommand=reboot", "ssh://-l@x", "ssh://a:secret@x",
-        "ssh://x:port", "ssh://x/path", "ssh://x;reboot",
+        "docker:///srv", "ssh://", "ssh:web", "ssh://-oProxyCommand=reboot", "ssh://-l@x", "ssh://a:secret@x",
+        "ssh://x:port", "ssh://x;reboot",
     ],
 )  # fmt: skip
 def test_a_uri_of_no_known_kind_is_refused_with_those_there_are(uri: str) -> None:
     with pytest.raises(UsageError) as caught:
         connect(uri)
-    assert "one of local:, docker://NAME, ssh://[USER@]HOST[:PORT]" in str(caught.value)
+    assert "one of local:[/FOLDER], docker://NAME[/FOLDER], ssh://[USER@]HOST[:PORT][/FOLDER]" in str(caught.value)
 
 
 def test_kubectl_says_that_it_is_not_built_yet() -> None:

@@ -1,6 +1,6 @@
 """A row of a runbook's table, and what a drill of it needs and gives."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from drillbook.evidence import Checked, Transcript
@@ -30,7 +30,8 @@ class Pace:
 
     Attributes:
         ready_within_s: For the replica's services after its start.
-        settle_within_s: For the first green round after one recovery, before the next one is tried.
+        settle_within_s: For the first green round after the last change of one recovery, before the next one is tried;
+            at least three times a healthy start.
         hold_rounds: Green rounds in a row, none of them red, that make "verified".
         hold_gap_s: Between two of these rounds.
         alert_slack_s: For an alert on top of the replica's own compressed waits.
@@ -41,6 +42,19 @@ class Pace:
     hold_rounds: int = 3
     hold_gap_s: float = 1.0
     alert_slack_s: float = 15.0
+
+    def on_machine(self, healthy_start_s: float) -> "Pace":
+        """Return the pace for a machine on which the replica's services take so long to start.
+
+        A deadline says what is hopeless, and that depends on the machine: none of those after the start is shorter
+        than two healthy starts.
+        """
+        least_s = 2 * healthy_start_s
+        return replace(
+            self,
+            settle_within_s=max(self.settle_within_s, least_s),
+            alert_slack_s=max(self.alert_slack_s, least_s),
+        )
 
 
 DEFAULT_PACE = Pace()

@@ -60,6 +60,7 @@ class Drill:
         """
         lines = {budget: budget.line(self.runbook) for budget in self.budgets}
         replica = self.make_replica()
+        replica.progress = self._tell
         course = Course(self.timeline, began_s=self.timeline.now_s())
         self._begin(replica)
         try:
@@ -75,6 +76,9 @@ class Drill:
         finally:
             result = self._conclude(course)
         return result
+
+    def _tell(self, line: str) -> None:
+        self.timeline.add("progress", text=line)
 
     def _begin(self, replica: Replica) -> None:
         self.timeline.add(
@@ -140,6 +144,7 @@ class _Drilling:
             with self.course.phase("start"), self.course.outside():
                 self.replica.start()
                 self.replica.wait_until_ready(self.pace.ready_within_s)
+            self.pace = self.pace.on_machine(self.replica.healthy_start_s)
             cleanup.callback(client.stop)
             client.start()
             before = self._steady()
@@ -275,7 +280,9 @@ class _Drilling:
                 self.timeline.add("route", scenario=title, why=why)
                 with self.course.outside():
                     recovery.carry_out(title)
-                if self._is_verified("recovery"):
+                red = self._red_until_verified("recovery", operator.last_change_s)
+                self.timeline.add("route.end", scenario=title, red=red)
+                if not red:
                     self.facts.healed_by = title
                     break
             with self.course.outside():
@@ -284,18 +291,19 @@ class _Drilling:
             self.facts.recovery_ended = True
         return recovery
 
-    def _is_verified(self, during: str) -> bool:
-        """True where so many rounds in a row are green, the first of them within ``settle_within_s`` from now."""
-        began_s = self.timeline.now_s()
+    def _red_until_verified(self, during: str, changed_s: float) -> list[str]:
+        """Run rounds until enough in a row are green; return what is red once the last change had time to settle."""
+        settled_s = changed_s + max(self.pace.settle_within_s, 3 * self.replica.healthy_start_s)
         first_green_s = 0.0
         round_ = green = 0
         while True:
             round_ += 1
             round_began_s = self.timeline.now_s()
-            if self._red(during, round_):
+            red = self._red(during, round_)
+            if red:
                 green = 0
-                if self.timeline.now_s() - began_s >= self.pace.settle_within_s:
-                    return False
+                if self.timeline.now_s() >= settled_s:
+                    return red
             else:
                 first_green_s = first_green_s if green else round_began_s
                 green += 1
@@ -305,7 +313,7 @@ class _Drilling:
                 self.clock.pause(self.pace.hold_gap_s)
         if during == "recovery":
             self.course.restored_s = first_green_s
-        return True
+        return []
 
     def _red(self, during: str, round_: int) -> list[str]:
         """Run one round of verification and return what is red in it."""
@@ -338,7 +346,7 @@ class _Drilling:
             client.stop()
             self.facts.gone_after_revert = self._revert()
         if not self.facts.healed_by:
-            self.facts.green_after_revert = self._is_verified("reverted")
+            self.facts.green_after_revert = not self._red_until_verified("reverted", self.timeline.now_s())
         reckon_impact(self.course, client, self.site.slo, self.clock)
 
     def _resolve_alert(self) -> None:

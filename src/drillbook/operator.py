@@ -50,7 +50,7 @@ class Operator:
     ) -> None:
         self.site = site
         self.transcript = Transcript()
-        self.commands_s = 0.0
+        self.last_change_s = timeline.now_s()
         self._timeline = timeline
         self._wait_until_ready = wait_until_ready
         self._vouched = vouched
@@ -87,11 +87,11 @@ class Operator:
         try:
             output = self.site.host_for("operator", vouched=vouched).run(changed.text, deadline_s=deadline_s)
         except CommandTimeout:
-            self.commands_s += deadline_s
             return self._skip(step, command, f"did not end within {deadline_s:.0f} s")
         except CommandRefused as refused:
             return self._skip(step, command, refused.problem)
-        self.commands_s += output.took_s
+        if command.effect is not Effect.READ:
+            self.last_change_s = self._timeline.now_s()
         return self._record(step, command, changed, output)
 
     def run_or_raise(self, step: Step, command: Command) -> Record:

@@ -43,6 +43,8 @@ class Progress:
             self._t0_s = event.at_s
         elif event.kind == "phase.begin":
             self._now(event, _NOW.get(fields["phase"], fields["phase"]))
+        elif event.kind == "progress":
+            self._now(event, fields["text"])
         elif event.kind == "command" and self._show and not fields["skipped"]:
             self._now(event, f"$ {fields['text'].splitlines()[0]}")
         elif event.kind in _SAID:
@@ -59,11 +61,19 @@ class Progress:
             self._say(self._stamp(event) + what)
 
 
+def _still_red(red: list[str]) -> str:
+    if not red:
+        return "every check is green"
+    more = f" and {len(red) - 1} more" if len(red) > 1 else ""
+    return f"still red: {red[0]}{more}"
+
+
 _SAID: dict[str, Callable[..., str]] = {
     "alert.fired": lambda it: f"alert {it['alert']} fires",
     "alert.none": lambda it: f"no alert fires within {format_duration(it['watched_s'])}",
     "cause.named": lambda it: "diagnosis names: " + (", ".join(it["causes"]) or "no cause that the runbook knows"),
     "route": lambda it: f"recovery: {it['scenario']} ({it['why']})",
-    "restored": lambda it: "verified: green in every round",
+    "route.end": lambda it: _still_red(it["red"]),
+    "restored": lambda it: "verified: green in every round of the window",
     "drill.end": lambda it: "; ".join([f"{it['outcome']} in {format_duration(it['took_s'])}", *it["reasons"]]),
 }

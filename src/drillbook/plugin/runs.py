@@ -116,6 +116,7 @@ def _say(config: pytest.Config) -> Callable[[str], None]:
         if reporter:
             reporter.ensure_newline()
             reporter.write_line(line)
+            reporter.flush()  # a pipe or a file shows it now, not with the next 8 kB
 
     return say
 

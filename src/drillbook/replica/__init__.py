@@ -138,6 +138,7 @@ class Replica(Protocol):
         variables: Values for placeholders that are no secret of the fault.
         slo: What is promised to users.
         healthy_start_s: Seconds that its services took from start to ready; 0 before that.
+        progress: Told in a line what is going on while it is built and started; replaced by who wants to hear it.
     """
 
     slug: str
@@ -148,6 +149,7 @@ class Replica(Protocol):
     variables: Mapping[str, str]
     slo: Slo
     healthy_start_s: float
+    progress: Callable[[str], None]
 
     def start(self) -> None:
         """Create it; returns when its host answers. Raises ReplicaError."""

@@ -187,7 +187,7 @@ def _check_row(record: DrillRecord, item: str, *, is_blind: bool) -> CheckRow:
     reds = [check for check in every if outcome_of(check.get("outcome")) is not Outcome.PASSED]
     return CheckRow(
         event=every[-1],
-        steady=_word(said("steady")),
+        steady=_word(said("steady")[-1:]),
         fault=_word(said("fault")),
         recovery=_word(after[-1:]),
         last=reds[-1] if reds else every[-1],

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import urllib.parse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,8 +12,8 @@ from drillbook.target.session import Guard, ShellSession
 
 __all__ = ["SCHEMES", "Way", "connect", "connect_first", "docker_argv", "inside", "way_to"]
 
-SCHEMES = ("local:", "docker://NAME", "ssh://[USER@]HOST[:PORT]")
-"""The URIs that can be connected to."""
+SCHEMES = ("local:[/FOLDER]", "docker://NAME[/FOLDER]", "ssh://[USER@]HOST[:PORT][/FOLDER]")
+"""The URIs that can be connected to; commands run in the folder, where one is given."""
 
 _SSH_CONNECT_WITHIN_S = 10
 _DOCKER_NAME = r"[a-zA-Z0-9][a-zA-Z0-9_.-]*"
@@ -29,6 +30,7 @@ _HINTS = (
     ("could not resolve hostname", "check the name, or give it a HostName in ~/.ssh/config"),
     ("a password is required", "let the user run sudo without a password there, or leave out `become`"),
     ("connection refused", "check the port, and that sshd runs there"),
+    ("can't cd to", "the folder of the URI is not there"),
     ("timed out", "check that this machine may reach it: VPN, firewall, jump host in ~/.ssh/config"),
 )
 
@@ -89,17 +91,19 @@ def way_to(uri: str, *, become: bool = False, where: str = "") -> Way:
 
 
 def _local(rest: str, uri: str, become: bool) -> tuple[tuple[str, ...], str] | None:
-    if rest:
+    if rest and (not rest.startswith("/") or rest.startswith("//")):
         return None
-    return (("sudo", "-n", "sh") if become and os.geteuid() != 0 else ("sh",)), ""
+    as_root = ("sudo", "-n") if become and os.geteuid() != 0 else ()
+    return (*as_root, "sh", *(("-c", _stand_in(rest)) if rest else ())), ""
 
 
 def _docker(rest: str, uri: str, become: bool) -> tuple[tuple[str, ...], str] | None:
-    name = rest.removeprefix("//")
+    name, slash, folder = rest.removeprefix("//").partition("/")
     if not rest.startswith("//") or not re.fullmatch(_DOCKER_NAME, name):
         return None
     as_root = ("-u", "0") if become else ()
-    return (*docker_argv(), "exec", "-i", *as_root, name, "sh"), name
+    shell = ("sh", "-c", _stand_in(slash + folder)) if folder else ("sh",)
+    return (*docker_argv(), "exec", "-i", *as_root, name, *shell), name
 
 
 def _ssh(rest: str, uri: str, become: bool) -> tuple[tuple[str, ...], str] | None:
@@ -114,14 +118,23 @@ def _ssh(rest: str, uri: str, become: bool) -> tuple[tuple[str, ...], str] | Non
     user = urllib.parse.unquote(parts.username or "")
     if not re.fullmatch(r"[\w.:%-]+", host) or host.startswith("-") or user.startswith("-"):
         return None
-    if parts.password is not None or parts.path not in ("", "/") or parts.query or parts.fragment:
+    if parts.password is not None or parts.query or parts.fragment:
         return None
+    folder = urllib.parse.unquote(parts.path).rstrip("/")
     place = f"{user}@{host}" if user else host
     options = ["-T", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={_SSH_CONNECT_WITHIN_S}"]
     if port:
         options += ["-p", str(port)]
     # `exec` is understood by every login shell, fish and csh too.
-    return ("ssh", *options, "--", place, "exec sudo -n sh" if become else "exec sh"), place
+    shell = "sudo -n sh" if become else "sh"
+    if folder:
+        shell += f" -c {shlex.quote(_stand_in(folder))}"
+    return ("ssh", *options, "--", place, f"exec {shell}"), place
+
+
+def _stand_in(folder: str) -> str:
+    """Return shell text that becomes a shell in a folder."""
+    return f"cd {shlex.quote(folder)} && exec sh"
 
 
 def connect(
