@@ -62,7 +62,14 @@ TABLE = (
         cause="Strategy 3",
         heals="Strategy 3",
     ),
-    Case("model", (DamagedFile(GATEWAY, file="./model-path"),), alert=DOWN, cause=None, heals="Strategy 6"),
+    Case(
+        "model",
+        (DamagedFile(GATEWAY, file="./model-path"),),
+        alert=DOWN,
+        cause=None,
+        heals="Strategy 6",
+        goes_around=True,
+    ),
     Case("firewall", (Blocked(GATEWAY, 8000),), alert=DOWN, cause=None, heals=None),
 )
 

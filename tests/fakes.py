@@ -92,6 +92,9 @@ class FakeReplica:
     def alerts(self) -> list[Alert]:
         return [Alert(name, {"job": "shop"}) for name in self.alert_names] if self.broken else []
 
+    def posted(self) -> list[dict[str, object]]:
+        return [{"path": "/incidents", "body": "the shop is back"}] if "post" in self.operator.asked else []
+
     def snapshot(self) -> dict[str, str]:
         return dict(self.state)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drillbook.client import Call, Client, impact
+from drillbook.client import Call, Client, failed_again, impact
 from drillbook.clock import SystemClock
 from drillbook.site import Slo
 
@@ -66,3 +66,8 @@ def test_a_broken_request_function_is_told_and_not_swallowed():
     client.start()
     with pytest.raises(ZeroDivisionError):
         client.stop()
+
+
+def test_two_failures_in_a_row_are_an_outage_and_one_is_chance():
+    assert failed_again(calls(False, False, True, False, True), 2.0) == 0
+    assert failed_again(calls(True, True, False, False, False, True), 1.0) == 2

@@ -1,13 +1,17 @@
 """A drill against a fake system: what it concludes, and that nothing stays behind."""
 
+from dataclasses import replace
+
 import pytest
 from fakes import FakeChecks, FakeClock, FakeFault, FakeReplica, shop_runbook
 
 from drillbook.budget import Budget, Milestone
 from drillbook.case import Case
 from drillbook.drill import Drill
-from drillbook.errors import RunbookError, TargetUnreachable
+from drillbook.errors import ReplicaError, RunbookError, TargetUnreachable, UsageError
+from drillbook.evidence import Checked
 from drillbook.outcome import Outcome
+from drillbook.replica import Alert
 from drillbook.timeline import Timeline
 
 RESTART = Case("restart", (FakeFault(),), alert="ShopDown", cause=None, heals="Strategy 1")
@@ -60,6 +64,7 @@ def test_the_effect_is_seen_absent_present_absent(stage):
     assert [(event["when"], event["present"]) for event in stage.of("fault")] == [
         ("before", False),
         ("injected", True),
+        ("diagnosed", True),
         ("recovered", False),
         ("reverted", False),
     ]
@@ -146,10 +151,12 @@ def test_a_replica_that_goes_away_is_unknown_with_its_message(stage):
 def test_an_interrupt_reverts_and_removes_and_goes_on(stage):
     fault = FakeFault()
 
+    diagnose = stage.checks.diagnose
+
     def interrupt(site, transcript):
         if stage.replica.broken:
             raise KeyboardInterrupt
-        return []
+        return diagnose(site, transcript)
 
     stage.checks.diagnose = interrupt
     with pytest.raises(KeyboardInterrupt):
@@ -178,3 +185,145 @@ def test_a_sleep_of_the_document_ends_when_the_customer_is_served(stage):
     assert sleep["production_s"] == 30.0
     assert sleep["drill_s"] < 1.0
     assert "sleep 30" not in stage.replica.operator.asked
+
+
+def test_what_went_wrong_first_is_told_before_a_replica_that_cannot_be_removed(stage):
+    def gone():
+        raise ReplicaError("alerts", "expected the list of alerts, got ConnectError")
+
+    def stuck():
+        raise ReplicaError("replica", "the Docker engine does not answer any more")
+
+    stage.replica.alerts, stage.replica.stop = gone, stuck
+    result = stage.run()
+    assert result.outcome is Outcome.UNKNOWN
+    assert ["alerts:" in result.reasons[0], "any more" in result.reasons[1]] == [True, True]
+
+
+def test_an_interruption_stays_one_where_the_replica_cannot_be_removed(stage):
+    def interrupted(site):
+        raise KeyboardInterrupt
+
+    def stuck():
+        raise ReplicaError("replica", "the Docker engine does not answer any more")
+
+    stage.checks.verify, stage.replica.stop = interrupted, stuck
+    with pytest.raises(KeyboardInterrupt):
+        stage.run()
+    assert stage.of("drill.end")[0]["outcome"] == "UNKNOWN"
+
+
+def test_a_fault_that_goes_away_by_itself_is_not_put_down_to_the_recovery(stage):
+    diagnose = stage.checks.diagnose
+
+    def diagnose_late(site, transcript):
+        stage.replica.broken = False
+        return diagnose(site, transcript)
+
+    stage.checks.diagnose = diagnose_late
+    result = stage.run()
+    assert result.outcome is Outcome.UNKNOWN
+    assert "gone before any recovery" in result.reasons[0]
+    assert "route" not in stage.kinds()
+
+
+class Lingering(FakeFault):
+    """What customers feel goes with the recovery; the fault's own probe still sees it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.on = False
+
+    def inject(self, replica):
+        super().inject(replica)
+        self.on = True
+
+    def is_present(self, replica):
+        return self.on
+
+    def revert(self, replica):
+        super().revert(replica)
+        self.on = False
+
+
+def test_a_recovery_that_leaves_the_fault_where_it_is_must_be_declared_to_go_around_it(stage):
+    case = Case("around", (Lingering(),), alert="ShopDown", cause=None, heals="Strategy 1")
+    result = stage.run(case)
+    assert result.outcome is Outcome.FAILED
+    assert "the fault was still there" in result.reasons[0]
+
+
+def test_a_declared_way_around_passes(stage):
+    case = Case("around", (Lingering(),), alert="ShopDown", cause=None, heals="Strategy 1", goes_around=True)
+    assert stage.run(case).outcome is Outcome.PASSED
+
+
+def test_customers_without_answers_before_the_fault_prove_nothing(stage):
+    stage.replica.ask_as_customer = lambda: False
+    result = stage.run()
+    assert result.outcome is Outcome.UNKNOWN
+    assert "a customer gets no right answer" in result.reasons[0]
+
+
+def test_a_check_that_skips_itself_proves_nothing(stage):
+    verify = stage.checks.verify
+
+    def skip(site):
+        return [*verify(site), Checked("test_idle", "verify", "Idle.", outcome=Outcome.NOT_CHECKED, seen="not today")]
+
+    stage.checks.verify = skip
+    result = stage.run()
+    assert result.outcome is Outcome.UNKNOWN
+    assert "test_idle" in result.reasons[0]
+
+
+def test_a_check_that_is_missing_after_the_recovery_proves_nothing(stage):
+    verify = stage.checks.verify
+
+    def fewer(site):
+        also = [] if "route" in stage.kinds() else [Checked("test_more", "verify", "More.")]
+        return [*verify(site), *also]
+
+    stage.checks.verify = fewer
+    result = stage.run()
+    assert result.outcome is Outcome.UNKNOWN
+    assert "test_more" in result.reasons[0]
+
+
+def test_an_alert_that_the_recovery_sets_off_fails(stage):
+    stage.replica.alerts = lambda: [Alert("ShopDown")] if "t0" in stage.kinds() else []
+    result = stage.run()
+    assert result.outcome is Outcome.FAILED
+    assert "still fires" in result.reasons[0]
+
+
+@pytest.mark.parametrize("job", ["verify", "diagnose"])
+def test_no_checks_at_all_are_an_error_and_not_green(stage, job):
+    setattr(stage.checks, job, lambda *_: [])
+    with pytest.raises(UsageError, match="there is no"):
+        stage.run()
+
+
+def test_a_diagnosis_check_that_could_name_nothing_is_an_error(stage):
+    stage.checks.diagnose = lambda site, transcript: [Checked("test_idle", "diagnose", "Idle.", ("look#1",))]
+    with pytest.raises(UsageError, match="covers no scenario"):
+        stage.run()
+
+
+@pytest.mark.parametrize("wrong", [{"cause": "Strategy"}, {"cause": ""}, {"heals": "Strategy 9"}])
+def test_a_row_that_names_no_single_scenario_is_an_error_before_anything_starts(stage, wrong):
+    with pytest.raises(UsageError, match="one scenario's title"):
+        stage.run(replace(RESTART, **wrong))
+    assert stage.kinds() == []
+
+
+def test_silence_is_watched_for_where_no_wait_is_stated(stage):
+    stage.replica.waits = ()
+    stage.replica.alert_names = []
+    stage.run(replace(RESTART, alert=None))
+    assert stage.of("alert.none")[0]["watched_s"] > 0
+
+
+def test_what_the_document_posts_ends_in_the_sink_and_in_the_record(stage):
+    stage.run()
+    assert stage.of("posted") == [{"path": "/incidents", "body": "the shop is back"}]

@@ -43,3 +43,29 @@ def test_a_finding_says_what_was_expected_and_seen():
 )
 def test_only_what_passed_or_was_not_asked_is_green(outcome, green):
     assert Checked("test_x", "verify", "X.", outcome=outcome).is_green is green
+
+
+def test_silence_where_a_command_has_no_output_is_unknown_and_not_green():
+    with pytest.raises(TargetUnreachable, match="no value for <pid>"):
+        Transcript([SEEN, SKIPPED]).find("absent")
+    assert Transcript([SEEN, SKIPPED]).find("oom-kill") == "oom-kill: shop"
+
+
+def test_a_program_that_is_not_there_has_no_output():
+    missing = Record("look#1.1", "lsof -i", "lsof -i", 127, "", "bash: lsof: command not found")
+    with pytest.raises(TargetUnreachable, match="lsof: command not found"):
+        Transcript([missing])["look#1.1"]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        Record("look#1.1", "git log", "git log", 128, "", "fatal: not a git repository"),
+        Record("look#1.1", "dmesg | tail", "dmesg | tail", 0, "", "dmesg: read kernel buffer failed"),
+    ],
+    ids=["exit-status", "behind-a-pipe"],
+)
+def test_a_command_that_failed_has_told_nothing(record):
+    with pytest.raises(TargetUnreachable, match="failed with exit status"):
+        Transcript([record]).told("look#1.1")
+    assert Transcript([SEEN]).told("look#1.1") is SEEN

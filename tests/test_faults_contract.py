@@ -87,28 +87,29 @@ def test_every_fault_is_in_a_table_of_drills():
 
 
 @pytest.mark.parametrize(
-    "build",
+    ("fault", "parameters"),
     [
-        lambda: Kill(""),
-        lambda: Stop("two words"),
-        lambda: Pause("a;b"),
-        lambda: OutOfMemory("gateway", 0),
-        lambda: OutOfMemory("", 1),
-        lambda: Segfault("$x"),
-        lambda: Disconnect(""),
-        lambda: PortTaken("gateway", 0),
-        lambda: PortTaken("gateway", 65536),
-        lambda: MissingVariable("gateway", "", apply="true"),
-        lambda: MissingVariable("gateway", "NAME", apply=""),
-        lambda: BadRelease("gateway", deploy=" ", undo="true"),
-        lambda: BadRelease("gateway", deploy="true", undo="true", wrong_status=200),
-        lambda: DamagedFile("gateway", file=""),
-        lambda: Blocked("gateway", -1),
+        (Kill, {"service": ""}),
+        (Stop, {"service": "two words"}),
+        (Pause, {"service": "a;b"}),
+        (OutOfMemory, {"service": "gateway", "working_set_bytes": 0}),
+        (OutOfMemory, {"service": "", "working_set_bytes": 1}),
+        (Segfault, {"service": "$x"}),
+        (Disconnect, {"service": ""}),
+        (PortTaken, {"service": "gateway", "port": 0}),
+        (PortTaken, {"service": "gateway", "port": 65536}),
+        (MissingVariable, {"service": "gateway", "variable": "", "apply": "true"}),
+        (MissingVariable, {"service": "gateway", "variable": "NAME", "apply": " "}),
+        (BadRelease, {"service": "gateway", "deploy": " ", "undo": "true"}),
+        (BadRelease, {"service": "gateway", "deploy": "true", "undo": "true", "wrong_status": 200}),
+        (DamagedFile, {"service": "gateway", "file": ""}),
+        (Blocked, {"service": "gateway", "port": -1}),
     ],
+    ids=str,
 )
-def test_bad_parameters_are_refused_at_construction(build):
-    with pytest.raises(UsageError):
-        build()
+def test_bad_parameters_are_refused_at_construction(fault, parameters):
+    with pytest.raises(UsageError, match=fault.__name__):
+        fault(**parameters)
 
 
 @pytest.mark.docker

@@ -17,7 +17,7 @@ PACKAGES = {"target", "replica", "faults", "report", "plugin"}
 
 # A part may import its own layer (without a circle) and those above it.
 LAYERS = (
-    {"__init__", "errors", "units", "clock"},
+    {"__init__", "errors", "units", "clock", "signals"},
     {"outcome", "redact", "shell"},
     {"model"},
     {

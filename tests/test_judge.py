@@ -1,6 +1,6 @@
 """Every way to a verdict, from hand-written facts."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
@@ -14,12 +14,15 @@ OPEN = Expect(alert="Down", cause=None, heals=None)
 def good() -> Facts:
     return Facts(
         effect_seen=True,
+        effect_stayed=True,
         alerts=["Down"],
         red_under_fault=["test_health"],
         causes=["Strategy 4: memory"],
         healed_by="Strategy 4: memory",
         routes=["Strategy 4: memory"],
         recovery_ended=True,
+        still_there=False,
+        client_failures=0,
         gone_after_revert=True,
         alert_resolved=True,
     )
@@ -98,8 +101,47 @@ def test_declared_as_not_covered_and_yet_healed_fails():
 def test_an_alert_where_none_is_declared_fails():
     silent = replace(HEALS, alert=None)
     assert judge(silent, replace(good(), alert_resolved=None))[0] is Outcome.FAILED
-    assert judge(silent, replace(good(), alerts=[], alert_resolved=None))[0] is Outcome.PASSED
+    assert judge(silent, replace(good(), alerts=[]))[0] is Outcome.PASSED
 
 
 def test_not_covered_needs_verification_green_once_the_fault_is_gone():
     assert judge(OPEN, replace(not_healed(), green_after_revert=False))[0] is Outcome.UNKNOWN
+
+
+def test_strategy_1_is_not_strategy_10():
+    ten = "Strategy 10: fail over"
+    one = Expect(alert="Down", cause="Strategy 1", heals="Strategy 1")
+    reasons = judge(one, replace(good(), causes=[ten], healed_by=ten))[1]
+    assert any("had to name Strategy 1" in reason for reason in reasons)
+    assert any("declared that Strategy 1 heals it" in reason for reason in reasons)
+
+
+def test_verified_while_the_fault_is_still_there_fails_unless_the_recovery_goes_around_it():
+    there = replace(good(), still_there=True)
+    assert judge(HEALS, there)[0] is Outcome.FAILED
+    assert judge(replace(HEALS, goes_around=True), there)[0] is Outcome.PASSED
+
+
+def test_verified_while_customers_get_no_answer_fails():
+    outcome, reasons = judge(HEALS, replace(good(), client_failures=7))
+    assert outcome is Outcome.FAILED
+    assert "7 requests of the client" in reasons[0]
+
+
+def test_a_fault_that_goes_away_by_itself_proves_nothing():
+    assert judge(HEALS, replace(good(), effect_stayed=False))[0] is Outcome.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "fact", [field.name for field in fields(Facts) if getattr(good(), field.name) not in (None, ())]
+)
+def test_what_was_not_looked_at_is_never_passed(fact):
+    """Each fact of a good drill, taken away."""
+    nothing = getattr(Facts(), fact)
+    outcome, _ = judge(HEALS, replace(good(), **{fact: nothing}))
+    assert (outcome is Outcome.PASSED) is (fact == "routes")
+
+
+@pytest.mark.parametrize("fact", ["green_after_revert", "gone_after_revert", "effect_stayed", "red_under_fault"])
+def test_what_was_not_looked_at_is_never_not_covered(fact):
+    assert judge(OPEN, replace(not_healed(), **{fact: None}))[0] is Outcome.UNKNOWN

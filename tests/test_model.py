@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from drillbook.errors import UsageError
-from drillbook.model import Command, Effect, Phase, Runbook, Step
+from drillbook.model import Command, Effect, Phase, Runbook, Step, is_titled
 
 OOM = "Scenario 1: Out of Memory"
 DISK = "Scenario 2: Disk full"
@@ -83,3 +83,17 @@ def test_the_nouns_cannot_be_changed(runbook: Runbook) -> None:
     for noun in (runbook, runbook.steps[0], runbook.steps[0].commands[0]):
         with pytest.raises(dataclasses.FrozenInstanceError):
             setattr(noun, dataclasses.fields(noun)[0].name, "other")
+
+
+@pytest.mark.parametrize(
+    ("title", "beginning", "begins"),
+    [
+        ("Strategy 1: Restart", "Strategy 1", True),
+        ("Strategy 10: Fail over", "Strategy 1", False),
+        ("Strategy 1: Restart", "Strategy 1: Restart", True),
+        ("Strategy 1: Restart", "", False),
+        ("Strategy 1b: Restart", "Strategy 1", False),
+    ],
+)
+def test_a_title_begins_with_whole_words(title, beginning, begins):
+    assert is_titled(title, beginning) is begins

@@ -27,11 +27,11 @@ def gateway() -> Runbook:
     return parse_runbook(GATEWAY)
 
 
-def test_the_gateway_runbook_holds_the_48_commands_and_three_posts(gateway):
+def test_the_gateway_runbook_holds_its_48_commands_three_posts_and_a_stop(gateway):
     effects = [command.effect for _, command in gateway.commands()]
-    assert len(effects) - effects.count(Effect.TELL) == 48
+    assert len(effects) - effects.count(Effect.TELL) == 48 + 1  # the stop before the backup starts
     assert effects.count(Effect.TELL) == 3
-    assert effects.count(Effect.CHANGE) == 9
+    assert effects.count(Effect.CHANGE) == 10
     assert effects.count(Effect.DESTROY) == 1
 
 

@@ -241,3 +241,45 @@ def test_names_and_output_with_markup_do_not_run_in_the_report(shop):
 def test_help_needs_no_docker(shop):
     code = "import sys, drillbook.plugin; sys.exit(bool({'docker', 'testcontainers'} & sys.modules.keys()))"
     assert shop.run(sys.executable, "-c", code).ret == 0
+
+
+def replace_checks(shop: pytest.Pytester, old: str, new: str) -> None:
+    assert old in CHECKS
+    (shop.path / "checks" / "test_shop.py").write_text(CHECKS.replace(old, new), encoding="utf-8")
+
+
+@pytest.mark.parametrize("body", ["pytest.skip('later')", "pytest.xfail('known')", "[][0]"])
+def test_a_diagnosis_that_did_not_look_ends_with_status_1(shop, body):
+    replace_checks(shop, 'line = transcript.find("closed", among=["investigation#1.1"])', f"line = {body}")
+    assert run(shop, "-m", "diagnose", "--target", "here").ret == 1
+    assert summary(shop)["verdict"] != "PASSED"
+
+
+def test_a_check_that_was_set_up_only_is_not_green(shop):
+    result = run(shop, "-m", "verify", "--target", "here", "--setup-only")
+    assert result.ret == 1
+    assert summary(shop)["verdict"] == "UNKNOWN"
+
+
+def test_a_red_check_that_is_marked_as_expected_is_red(shop):
+    (shop.path / "state").write_text("closed\n", encoding="utf-8")
+    replace_checks(shop, "@pytest.mark.verify\n", "@pytest.mark.verify\n@pytest.mark.xfail(strict=False)\n")
+    assert run(shop, "-m", "verify", "--target", "here").ret == 1
+    assert summary(shop)["verdict"] == "FAILED"
+
+
+def test_checks_that_were_left_out_by_hand_are_counted_in_the_verdict(shop):
+    result = run(shop, "-m", "verify", "--target", "here", "-k", "open")
+    assert result.ret == 0
+    assert re.search(r"Verified at .*: 1 of 1 checks green in 2 rounds, 1 left out by options", result.outlines[-1])
+
+
+@pytest.mark.parametrize("body", ["pass", "assert drill"])
+def test_a_drill_that_no_test_ran_is_not_passed(shop, body):
+    chaos = shop.path / "chaos" / "test_shop.py"
+    chaos.parent.mkdir()
+    chaos.write_text(f"import pytest\n\n@pytest.mark.chaos\ndef test_drill(drill):\n    {body}\n", encoding="utf-8")
+    result = shop.runpytest_subprocess("chaos", "-p", "no:cacheprovider", "-m", "chaos")
+    assert result.ret == 1
+    assert result.outlines[-1].startswith("UNKNOWN")
+    assert summary(shop)["verdict"] == "UNKNOWN"

@@ -92,3 +92,10 @@ def test_only_scenarios_that_were_carried_out_may_change_what_they_declare(targe
     assert tried.may_change() == []
     tried.carry_out(LIMIT)
     assert tried.may_change() == ["limit"]
+
+
+def test_what_strategy_1_may_change_is_not_what_strategy_10_may_change(target, timeline, replica):
+    replica.changes = {"Strategy": (), "Strategy 1": ("limit",)}
+    tried = recovery(target, timeline, replica)
+    tried.carry_out("Strategy 10: fail over")
+    assert tried.may_change() == []

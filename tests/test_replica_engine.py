@@ -1,11 +1,9 @@
-import os
-import signal
 from pathlib import Path
 
 import pytest
 
 from drillbook.errors import DockerMissing
-from drillbook.replica.engine import connect_engine, engine_error, uninterrupted
+from drillbook.replica.engine import connect_engine, engine_error
 from drillbook.replica.readiness import why_not_running
 
 
@@ -52,20 +50,6 @@ def test_disk_and_network_are_told_apart(said: str, problem: str, hint: str) -> 
     assert error.problem.startswith(problem)
     assert hint in error.hint
     assert error.evidence == ("first line", said)
-
-
-def test_ctrl_c_waits_for_what_is_half_done() -> None:
-    steps = []
-
-    def work() -> None:
-        with uninterrupted():
-            os.kill(os.getpid(), signal.SIGINT)
-            steps.append("finished")
-
-    with pytest.raises(KeyboardInterrupt):
-        work()
-    assert steps == ["finished"]
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 @pytest.mark.parametrize(

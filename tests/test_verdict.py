@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drillbook.outcome import Outcome
-from drillbook.verdict import combine, deciding_checks, interrupted_at, outcome_of, verdict_of
+from drillbook.verdict import combine, deciding_checks, interrupted_at, never_red, outcome_of, verdict_of
 
 NOW = datetime(2026, 1, 31, 3, 14, 7, tzinfo=UTC)
 OUTCOMES = st.sampled_from(list(Outcome))
@@ -210,3 +210,32 @@ def test_whatever_a_record_holds_has_a_verdict_of_one_line(events: list[dict[str
 @given(st.integers(min_value=0, max_value=18))
 def test_no_cut_of_a_green_record_is_verified(kept: int) -> None:
     assert verdict_of(rounds(NINE, NINE)[:kept]).outcome is Outcome.UNKNOWN
+
+
+def test_a_run_that_ends_with_more_failures_than_its_record_is_unknown() -> None:
+    assert verdict_of(drill("a/x", "PASSED"), NOW).outcome is Outcome.PASSED
+    assert verdict_of(drill("a/x", "PASSED"), NOW, exit_status=1).outcome is Outcome.UNKNOWN
+
+
+def test_an_interrupted_run_does_not_end_with_what_passed_so_far() -> None:
+    assert verdict_of(drill("a/x", "PASSED"), NOW, exit_status=2).outcome is Outcome.UNKNOWN
+
+
+def test_a_drill_that_ran_twice_is_as_good_as_its_graver_end() -> None:
+    verdict = verdict_of([*drill("a/x", "FAILED", "red"), *drill("a/x", "PASSED")], NOW)
+    assert (verdict.outcome, verdict.drills.total) == (Outcome.FAILED, 1)
+
+
+def test_a_diagnosis_that_was_skipped_implicates_nobody_and_clears_nobody() -> None:
+    skipped = check("test_memory", "NOT CHECKED", job="diagnose")
+    assert verdict_of([skipped], NOW).outcome is Outcome.UNKNOWN
+    one_more = verdict_of([skipped, check("test_port", job="diagnose")], NOW)
+    assert (one_more.outcome, "1 not checked" in one_more.words) == (Outcome.PASSED, True)
+
+
+def test_a_check_is_blind_where_no_drill_that_came_so_far_made_it_red() -> None:
+    def end(name: str, outcome: str, *items: str) -> dict[str, Any]:
+        return {"kind": "drill.end", "drill": name, "outcome": outcome, "reasons": [], "never_red": list(items)}
+
+    both = [end("a/x", "PASSED", "test_up", "test_log"), end("a/y", "FAILED", "test_log")]
+    assert never_red([*both, end("a/z", "UNKNOWN")]) == ["test_log"]

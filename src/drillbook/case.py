@@ -89,6 +89,7 @@ class Case:
         alert: Name of the alert that must fire, or None: no alert fires (a finding about the alerts).
         cause: Beginning of the title of the scenario that must be named, or None: the document does not know it.
         heals: Beginning of the title of the scenario that heals it, or None: the document, as mended, does not.
+        goes_around: True where that scenario leaves the fault where it is and serves customers in another way.
         seed: For what is random in it.
     """
 
@@ -97,9 +98,10 @@ class Case:
     alert: str | None
     cause: str | None
     heals: str | None
+    goes_around: bool = False
     seed: int = 0
 
     @property
     def expect(self) -> Expect:
         """What is declared."""
-        return Expect(self.alert, self.cause, self.heals)
+        return Expect(self.alert, self.cause, self.heals, self.goes_around)

@@ -3,11 +3,12 @@
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from drillbook.clock import Clock
 from drillbook.site import Slo
 
-__all__ = ["Call", "Client", "Impact", "impact"]
+__all__ = ["Call", "Client", "Impact", "failed_again", "impact"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,15 @@ def impact(calls: Sequence[Call], begin_s: float, end_s: float, slo: Slo, *, com
         down_s=down_s,
         budget_ratio=bad_s / allowed_s if allowed_s else 0.0,
     )
+
+
+def failed_again(calls: Sequence[Call], begin_s: float) -> int:
+    """Return how many requests sent since a moment failed right after another one that failed.
+
+    One alone may be chance on a busy machine; two in a row are an outage, however short.
+    """
+    since = [call for call in calls if call.at_s >= begin_s]
+    return sum(not (one.ok or other.ok) for one, other in pairwise(since))
 
 
 class Client:

@@ -19,7 +19,8 @@ class Course:
         facts: What the verdict will rest on.
         t0_s: When the fault's effect was confirmed.
         named_s: When diagnosis was done, or None.
-        restored_s: When the first of the rounds that hold was green, or None.
+        restored_s: When the first of the rounds that hold began, or None.
+        held_s: When that round had ended green: from here on nobody should feel anything, or None.
         waits: When a compressed wait was over, and the seconds that it would have taken longer in production.
         outside_s: Spent by the system, its commands and waiting for it, not by the engine.
         all_checks: Verification checks that there are.
@@ -32,6 +33,7 @@ class Course:
     t0_s: float = 0.0
     named_s: float | None = None
     restored_s: float | None = None
+    held_s: float | None = None
     waits: list[tuple[float, float]] = field(default_factory=list)
     outside_s: float = 0.0
     all_checks: set[str] = field(default_factory=set)

@@ -4,19 +4,20 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
+from types import TracebackType
 
 from drillbook.aftermath import reckon_budgets, reckon_impact, reckon_residue
 from drillbook.budget import Budget
 from drillbook.case import DEFAULT_PACE, Case, Checks, Pace, Result
-from drillbook.client import Client
+from drillbook.client import Client, failed_again
 from drillbook.clock import Clock, poll
 from drillbook.course import Course
-from drillbook.errors import DrillbookError, RunbookError, TargetError, UsageError
+from drillbook.errors import DrillbookError, EvidenceError, RunbookError, TargetError, UsageError
 from drillbook.evidence import Checked
 from drillbook.faults import Fault, confirm
 from drillbook.judge import judge
-from drillbook.model import Phase, Runbook
+from drillbook.model import Phase, Runbook, is_titled
 from drillbook.operator import Operator
 from drillbook.outcome import Outcome
 from drillbook.recovery import Recovery
@@ -58,6 +59,8 @@ class Drill:
             UsageError: The table declares something that cannot be.
             RunbookError: The document is not what the table says it is.
         """
+        self._must_be_scenario("cause", self.case.cause)
+        self._must_be_scenario("heals", self.case.heals)
         lines = {budget: budget.line(self.runbook) for budget in self.budgets}
         replica = self.make_replica()
         replica.progress = self._tell
@@ -79,6 +82,12 @@ class Drill:
 
     def _tell(self, line: str) -> None:
         self.timeline.add("progress", text=line)
+
+    def _must_be_scenario(self, field: str, beginning: str | None) -> None:
+        titles = self.runbook.scenarios()
+        if beginning is not None and sum(is_titled(title, beginning) for title in titles) != 1:
+            problem = f"{field} must be the beginning of one scenario's title, got {beginning!r}"
+            raise UsageError(f"case {self.case.id}", problem, hint=f"scenarios: {'; '.join(titles)}")
 
     def _begin(self, replica: Replica) -> None:
         self.timeline.add(
@@ -140,7 +149,7 @@ class _Drilling:
     def run(self, lines: dict[Budget, int]) -> None:
         client = Client(self.replica.ask_as_customer, self.clock)
         with ExitStack() as cleanup:
-            cleanup.callback(self._stop)
+            cleanup.push(self._stop)
             with self.course.phase("start"), self.course.outside():
                 self.replica.start()
                 self.replica.wait_until_ready(self.pace.ready_within_s)
@@ -155,7 +164,10 @@ class _Drilling:
                 return
             self._detect()
             operator = Operator(self.site, self.timeline, self._until_ready)
-            recovery = self._recover(operator, self._diagnose(operator))
+            judged = self._diagnose(operator)
+            if not self._has_stayed():
+                return
+            recovery = self._recover(operator, judged)
             with self.course.phase("verify"):
                 self._after_recovery(operator, client)
             reckon_budgets(self.course, lines)
@@ -171,12 +183,27 @@ class _Drilling:
             with self.course.outside():
                 control.read_all()
             diagnosis = self._checked(self.checks.diagnose(self.site, control.transcript), "steady")
+            self._must_name_scenarios(diagnosis)
             self.facts.false_alarms = [f"{check.item}: {check.seen}" for check in diagnosis if not check.is_green]
             with self.course.outside():
                 firing = self._firing()
                 if firing:
                     self.facts.unhealthy_before = [*self.facts.unhealthy_before, f"alerts fire: {', '.join(firing)}"]
+                if not self._serves():
+                    self.facts.unhealthy_before = [*self.facts.unhealthy_before, "a customer gets no right answer"]
                 return dict(self.replica.snapshot())
+
+    def _serves(self) -> bool:
+        return poll(self.replica.ask_as_customer, within_s=self.pace.settle_within_s, clock=self.clock)
+
+    def _must_name_scenarios(self, diagnosis: list[Checked]) -> None:
+        """See that each diagnosis check can name something; one that cannot would be red and name no cause."""
+        if not diagnosis:
+            raise UsageError(self.runbook.slug, "there is no diagnosis check, so no cause could be named")
+        for check in diagnosis:
+            if not any(self.runbook.scenario_of(id_) for id_ in check.covers):
+                hint = "mark it with covers(…) and the id of a scenario's section or step"
+                raise UsageError(check.item, "this diagnosis check covers no scenario that it could name", hint=hint)
 
     def _until_steady(self) -> list[Checked]:
         """Run rounds until one is green (monitoring needs a moment to see a fresh system); return what stays red."""
@@ -188,6 +215,8 @@ class _Drilling:
 
         poll(lambda: not red(), within_s=self.pace.settle_within_s, clock=self.clock, every_s=0.5)
         self.course.all_checks.update(check.item for check in rounds[-1])
+        if not rounds[-1]:
+            raise UsageError(self.runbook.slug, "there is no verification check, so nothing could be verified")
         return [check for check in rounds[-1] if not check.is_green]
 
     def _inject(self) -> bool:
@@ -209,6 +238,16 @@ class _Drilling:
             self.timeline.add("t0")
         return self.facts.effect_seen
 
+    def _has_stayed(self) -> bool:
+        """See that the faults are still on: what goes away by itself would be put down to the recovery."""
+        with self.course.outside():
+            for fault in self.case.faults:
+                look = partial(fault.is_present, self.replica)
+                present = poll(look, within_s=fault.effect_within_s, clock=self.clock)
+                self.timeline.add("fault", fault=fault.describe(), present=present, when="diagnosed")
+                self.facts.effect_stayed = present and self.facts.effect_stayed is not False
+        return bool(self.facts.effect_stayed)
+
     def _sees(self, fault: Fault, when: str) -> bool:
         present = fault.is_present(self.replica)
         self.timeline.add("fault", fault=fault.describe(), present=present, when=when)
@@ -221,7 +260,7 @@ class _Drilling:
         """Wait for the declared alert; where none is declared, watch twice as long as one would take."""
         waits_s = sum(wait.drill_s for wait in self.replica.waits)
         wanted = self.case.alert
-        within_s = waits_s + self.pace.alert_slack_s if wanted else waits_s * 2
+        within_s = waits_s + self.pace.alert_slack_s if wanted else waits_s * 2 or self.pace.alert_slack_s
         with self.course.phase("detect"), self.course.outside():
             poll(lambda: wanted in self._firing() if wanted else self._firing(), within_s=within_s, clock=self.clock)
             alerts = self.replica.alerts()
@@ -294,7 +333,7 @@ class _Drilling:
     def _red_until_verified(self, during: str, changed_s: float) -> list[str]:
         """Run rounds until enough in a row are green; return what is red once the last change had time to settle."""
         settled_s = changed_s + max(self.pace.settle_within_s, 3 * self.replica.healthy_start_s)
-        first_green_s = 0.0
+        first_green_s = first_ended_s = 0.0
         round_ = green = 0
         while True:
             round_ += 1
@@ -306,13 +345,14 @@ class _Drilling:
                     return red
             else:
                 first_green_s = first_green_s if green else round_began_s
+                first_ended_s = first_ended_s if green else self.timeline.now_s()
                 green += 1
                 if green == self.pace.hold_rounds:
                     break
             with self.course.outside():
                 self.clock.pause(self.pace.hold_gap_s)
         if during == "recovery":
-            self.course.restored_s = first_green_s
+            self.course.restored_s, self.course.held_s = first_green_s, first_ended_s
         return []
 
     def _red(self, during: str, round_: int) -> list[str]:
@@ -320,6 +360,8 @@ class _Drilling:
         checked = self._checked(self.checks.verify(self.site), during, round_)
         red = [check.item for check in checked if not check.is_green]
         self.course.ever_red.update(red)
+        if missing := self.course.all_checks - {check.item for check in checked}:
+            raise TargetError("verification", f"a check of the steady state was not run: {', '.join(sorted(missing))}")
         return red
 
     def _checked(self, checked: list[Checked], during: str, round_: int = 1) -> list[Checked]:
@@ -332,7 +374,11 @@ class _Drilling:
         for check in checked:
             self.timeline.add("check", **check.to_event(self.runbook), during=during, round=round_)
         for check in checked:
-            if check.outcome in {Outcome.UNKNOWN, Outcome.ERROR}:
+            if check.outcome in {
+                Outcome.UNKNOWN,
+                Outcome.ERROR,
+                Outcome.NOT_CHECKED,
+            }:  # on a replica nothing is left out
                 raise TargetError(check.item, f"a check could not be judged: {check.seen}")
         return checked
 
@@ -344,30 +390,36 @@ class _Drilling:
                 self._rest_of_document(operator)
         with self.course.outside():
             client.stop()
+            if self.course.held_s is not None:
+                origin_s = self.clock.monotonic_s() - self.timeline.now_s()
+                self.facts.client_failures = failed_again(client.calls, origin_s + self.course.held_s)
             self.facts.gone_after_revert = self._revert()
         if not self.facts.healed_by:
             self.facts.green_after_revert = not self._red_until_verified("reverted", self.timeline.now_s())
         reckon_impact(self.course, client, self.site.slo, self.clock)
 
     def _resolve_alert(self) -> None:
-        wanted = self.case.alert
-        if wanted:
-            within_s = self.pace.alert_slack_s
-            self.facts.alert_resolved = poll(lambda: wanted not in self._firing(), within_s=within_s, clock=self.clock)
-            if self.facts.alert_resolved:
-                self.timeline.add("alert.resolved", alert=wanted, labels={}, since_t0_s=self.course.since_t0_s())
+        """None fired before the fault, so none may fire after the recovery, also none that the recovery set off."""
+        within_s = self.pace.alert_slack_s
+        self.facts.alert_resolved = poll(lambda: not self._firing(), within_s=within_s, clock=self.clock)
+        if self.facts.alert_resolved and self.case.alert:
+            self.timeline.add("alert.resolved", alert=self.case.alert, labels={}, since_t0_s=self.course.since_t0_s())
 
     def _rest_of_document(self, operator: Operator) -> None:
         """Run what the document says after the recovery: verification as it stands there, messages, the impact."""
         for step, command in self.runbook.commands():
             if step.phase in {Phase.VERIFY, Phase.COMMUNICATE, Phase.ESCALATE}:
                 operator.run(step, command)
+        for post in self.replica.posted():
+            self.timeline.add("posted", path=post["path"], body=post["body"])
 
     def _revert(self) -> bool:
         """Take the faults back and return whether all of them are gone."""
         gone = True
+        self.facts.still_there = False
         for fault in reversed(self.case.faults):
             if self._sees(fault, "recovered") and self.facts.healed_by:
+                self.facts.still_there = True
                 self.timeline.add("note", text=f"{self.facts.healed_by} goes around the fault, which was still there")
             fault.revert(self.replica)
             gone = not self._sees(fault, "reverted") and gone
@@ -390,6 +442,15 @@ class _Drilling:
         self.course.compress(wait_s - took_s)
         return took_s
 
-    def _stop(self) -> None:
-        with self.course.phase("stop"), self.course.outside():
-            self.replica.stop()
+    def _stop(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Remove the replica; where that fails after something else did, what came first is what is told."""
+        try:
+            with self.course.phase("stop"), self.course.outside():
+                self.replica.stop()
+        except EvidenceError:
+            self.replica.stop()  # also where nothing can be written down any more
+            raise
+        except DrillbookError as later:
+            self.facts.not_removed = str(later)
+            if error is None:
+                raise

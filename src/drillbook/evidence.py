@@ -11,6 +11,9 @@ from drillbook.outcome import Outcome
 
 __all__ = ["Checked", "Finding", "Record", "Transcript", "expect"]
 
+_CANNOT_RUN = frozenset({126, 127})
+"""What a shell says of a program that is not there, or that it may not run."""
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -62,15 +65,29 @@ class Transcript:
         """Return the last record of a command.
 
         Raises:
-            TargetUnreachable: The command has no output here (not run, refused, or its target did not answer),
-                so what it would have said is unknown.
+            TargetUnreachable: The command has no output here (not run, refused, its program missing, or its target did
+                not answer), so what it would have said is unknown.
         """
         for record in reversed(self._records):
             if record.id == id_:
                 if record.skipped:
                     raise TargetUnreachable(id_, f"has no output to look at: {record.skipped}")
+                if record.exit_status in _CANNOT_RUN:
+                    raise TargetUnreachable(id_, f"could not be run: {record.err.strip()[-200:] or record.text}")
                 return record
         raise TargetUnreachable(id_, "is not in the transcript, so what it would have said is unknown")
+
+    def told(self, id_: str) -> Record:
+        """Return the last record of a command whose silence is to mean something.
+
+        Raises:
+            TargetUnreachable: The command has no output here, or it failed: that it printed nothing says nothing.
+        """
+        record = self[id_]
+        if record.exit_status or (record.err.strip() and not record.out.strip()):
+            said = record.err.strip()[-200:] or "nothing"
+            raise TargetUnreachable(id_, f"failed with exit status {record.exit_status} and said: {said}")
+        return record
 
     def find(self, pattern: str, *, among: Sequence[str] = ()) -> str | None:
         """Return the first line that a regular expression matches somewhere, or None.
@@ -80,10 +97,14 @@ class Transcript:
             among: Ids of the commands to look at; all of them where it is empty.
 
         Raises:
-            TargetUnreachable: One of ``among`` has no output.
+            TargetUnreachable: One of ``among`` has no output; or nothing matches, and some command has none.
         """
         records = [self[id_] for id_ in among] if among else self._records
-        return next((line for record in records for line in record.lines() if re.search(pattern, line)), None)
+        found = next((line for record in records for line in record.lines() if re.search(pattern, line)), None)
+        if found is None and not among:
+            for record in records:
+                self[record.id]  # raises for a command that might have printed it
+        return found
 
     def text(self) -> str:
         """Return everything that was printed."""

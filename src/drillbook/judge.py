@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from drillbook.model import is_titled
 from drillbook.outcome import Outcome
 
 __all__ = ["Expect", "Facts", "judge"]
@@ -17,11 +18,13 @@ class Expect:
         cause: Beginning of the title of the scenario that diagnosis must name, or None: the document does not know it.
         heals: Beginning of the title of the scenario after which verification is green, or None: the document, as
             mended, does not heal this fault.
+        goes_around: True where the healing scenario leaves the fault where it is.
     """
 
     alert: str | None
     cause: str | None
     heals: str | None
+    goes_around: bool = False
 
 
 @dataclass(slots=True)
@@ -31,18 +34,22 @@ class Facts:
     false_alarms: Sequence[str] = ()
     unhealthy_before: Sequence[str] = ()
     effect_seen: bool | None = None
+    effect_stayed: bool | None = None
     alerts: Sequence[str] | None = None
     red_under_fault: Sequence[str] | None = None
     causes: Sequence[str] | None = None
     healed_by: str | None = None
     routes: list[str] = field(default_factory=list)
     recovery_ended: bool = False
+    still_there: bool | None = None
+    client_failures: int | None = None
     gone_after_revert: bool | None = None
     green_after_revert: bool | None = None
     alert_resolved: bool | None = None
     undeclared: Sequence[str] = ()
     missed_budgets: Sequence[str] = ()
     trouble: str | None = None
+    not_removed: str | None = None
 
 
 def judge(expect: Expect, facts: Facts) -> tuple[Outcome, list[str]]:
@@ -76,7 +83,7 @@ def _failures(expect: Expect, facts: Facts) -> list[str]:
     if facts.recovery_ended:
         failed += _recovery(expect, facts)
     if facts.alert_resolved is False:
-        failed.append(f"alert {expect.alert} still fires after the recovery")
+        failed.append(f"alert {expect.alert or 'of some other name'} still fires after the recovery")
     if facts.undeclared:
         failed.append(f"left behind and not declared: {_list(facts.undeclared)}")
     failed += [f"over budget: {missed}" for missed in facts.missed_budgets]
@@ -98,8 +105,8 @@ def _diagnosis(expect: Expect, facts: Facts) -> list[str]:
     if facts.red_under_fault is not None and not facts.red_under_fault:
         failed.append("verification is blind: every check was green while the fault was on")
     if facts.causes is not None:
-        named = [title for title in facts.causes if expect.cause is None or not title.startswith(expect.cause)]
-        missing = expect.cause is not None and not any(title.startswith(expect.cause) for title in facts.causes)
+        named = [title for title in facts.causes if expect.cause is None or not is_titled(title, expect.cause)]
+        missing = expect.cause is not None and not any(is_titled(title, expect.cause) for title in facts.causes)
         if named or missing:
             failed.append(f"diagnosis had to name {expect.cause or 'no cause'}, it named {_list(facts.causes)}")
     return failed
@@ -111,21 +118,47 @@ def _recovery(expect: Expect, facts: Facts) -> list[str]:
         return [f"declared as not covered, yet {healed} heals it"] if healed else []
     if healed is None:
         return [f"verification stays red after {_list(facts.routes)}"]
-    if not healed.startswith(declared):
-        return [f"declared that {declared} heals it, {healed} did"]
-    return []
+    failed: list[str] = []
+    if not is_titled(healed, declared):
+        failed.append(f"declared that {declared} heals it, {healed} did")
+    if facts.still_there and not expect.goes_around:
+        failed.append(f"verified after {healed}, although the fault was still there (and goes_around not declared)")
+    if facts.client_failures:
+        failed.append(f"verified after {healed}, although {facts.client_failures} requests of the client failed then")
+    return failed
 
 
 def _unknowns(expect: Expect, facts: Facts) -> list[str]:
-    unknown: list[str] = [facts.trouble] if facts.trouble else []
+    unknown: list[str] = list(dict.fromkeys(said for said in (facts.trouble, facts.not_removed) if said))
     if facts.unhealthy_before:
         unknown.append(f"the replica was not healthy before the fault: {_list(facts.unhealthy_before)}")
     if facts.effect_seen is False:
         unknown.append("an independent probe did not see the fault's effect, so nothing is proved")
+    if facts.effect_stayed is False:
+        unknown.append("the fault's effect was gone before any recovery began, so nothing is proved")
     if facts.gone_after_revert is False:
         unknown.append("the fault is still there after it was reverted")
     if expect.heals is None and facts.green_after_revert is False:
         unknown.append("verification stays red after the fault was reverted: something else is broken too")
     if not facts.recovery_ended and not unknown:
         unknown.append("the drill did not come to its end")
-    return unknown
+    return unknown or _unseen(expect, facts)
+
+
+def _unseen(expect: Expect, facts: Facts) -> list[str]:
+    """Return what a drill that came to its end should have looked at and did not: nothing is taken for granted."""
+    wanted: dict[str, object] = {
+        "the fault's effect": facts.effect_seen,
+        "whether it stayed until the recovery": facts.effect_stayed,
+        "the alerts": facts.alerts,
+        "verification under the fault": facts.red_under_fault,
+        "the diagnosis": facts.causes,
+        "whether the fault was gone after its revert": facts.gone_after_revert,
+    }
+    if facts.healed_by:
+        wanted["whether the recovery removed the fault"] = facts.still_there
+        wanted["what the client felt after the recovery"] = facts.client_failures
+        wanted["whether alerts still fire"] = facts.alert_resolved
+    else:
+        wanted["verification after the revert"] = facts.green_after_revert
+    return [f"not looked at: {what}" for what, fact in wanted.items() if fact is None]

@@ -7,7 +7,12 @@ from pathlib import Path
 
 from drillbook.errors import UsageError
 
-__all__ = ["Command", "Effect", "Phase", "Problem", "Runbook", "Step"]
+__all__ = ["Command", "Effect", "Phase", "Problem", "Runbook", "Step", "is_titled"]
+
+
+def is_titled(title: str, beginning: str) -> bool:
+    """True where a title begins with these words: "Strategy 1" begins "Strategy 1: Restart", not "Strategy 10"."""
+    return title.startswith(beginning) and beginning != "" and not title[len(beginning) :][:1].isalnum()
 
 
 class Phase(StrEnum):

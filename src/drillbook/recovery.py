@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence, Set
 
-from drillbook.model import Phase, Runbook, Step
+from drillbook.model import Phase, Runbook, Step, is_titled
 from drillbook.operator import Operator, reading_commands
 from drillbook.replica import Replica
 
@@ -64,5 +64,5 @@ class Recovery:
             pattern
             for scenario, patterns in self._replica.changes.items()
             for pattern in patterns
-            if any(title.startswith(scenario) for title in self._tried)
+            if any(is_titled(title, scenario) for title in self._tried)
         ]

@@ -7,7 +7,17 @@ from typing import Any
 
 from drillbook.outcome import Outcome
 
-__all__ = ["Counts", "Outcome", "Verdict", "combine", "deciding_checks", "interrupted_at", "outcome_of", "verdict_of"]
+__all__ = [
+    "Counts",
+    "Outcome",
+    "Verdict",
+    "combine",
+    "deciding_checks",
+    "interrupted_at",
+    "never_red",
+    "outcome_of",
+    "verdict_of",
+]
 
 Events = Sequence[Mapping[str, Any]]
 
@@ -20,6 +30,7 @@ _RANK = {
     Outcome.FAILED: 4,
 }
 _GIVEN_UP = {2: "was interrupted", 3: "ended with an internal error", 4: "could not be started"}
+_DRILL_KINDS = frozenset({"drill.begin", "drill.end"})
 _ROUNDS = 2
 _NAMES = 5
 
@@ -98,6 +109,15 @@ def deciding_checks(events: Events) -> list[Mapping[str, Any]]:
     return list(last.values())
 
 
+def never_red(events: Events) -> list[str]:
+    """Return the verification checks that were green under every fault of their runbook's drills that came so far."""
+    green: dict[str, list[set[str]]] = {}
+    for name, end in _drills(events).items():
+        if outcome_of(end.get("outcome")) is not Outcome.UNKNOWN:
+            green.setdefault(name.partition("/")[0], []).append(set(_strings(end.get("never_red"))))
+    return sorted(item for sets in green.values() for item in set.intersection(*sets))
+
+
 def interrupted_at(events: Events) -> str | None:
     """Return what was running where a record stops without the run's end, or None where it has one."""
     if any(event.get("kind") == "run.end" for event in events):
@@ -118,21 +138,23 @@ def interrupted_at(events: Events) -> str | None:
     return f"checks, after {_one_line(checks[-1].get('item'))}" if checks else "nothing yet"
 
 
-def verdict_of(events: Events, utc: datetime | None = None) -> Verdict:
+def verdict_of(events: Events, utc: datetime | None = None, *, exit_status: int | None = None) -> Verdict:
     """Judge a run by its events.
 
     Args:
         events: JSON objects of the record, in the order of time.
         utc: Now, for a run that is ending and whose record therefore lacks ``run.end``; None reads the time from the
             record, and takes a record without ``run.end`` for one of a run that was killed.
+        exit_status: pytest's, for a run that is ending; None reads it from the record.
     """
     as_of = utc.astimezone(UTC) if utc else _last_time(events)
     at = f" at {as_of:%H:%M:%S} UTC" if as_of else ""
     deciding = deciding_checks(events)
+    left_out = sum(int(_number(event.get("items"))) for event in events if event.get("kind") == "left_out")
     verify = [check for check in deciding if check.get("job") != "diagnose"]
     rounds, held_s = _window(events)
     parts = [
-        _ended(events, at, is_ending=utc is not None),
+        _ended(events, at, exit_status, is_ending=utc is not None),
         _verified(verify, rounds, at),
         _diagnosed([check for check in deciding if check.get("job") == "diagnose"], at),
         _drilled(events, at),
@@ -144,7 +166,7 @@ def verdict_of(events: Events, utc: datetime | None = None) -> Verdict:
     said.sort(key=lambda part: -_RANK[part[0]])
     return Verdict(
         outcome=Outcome.UNKNOWN if outcome is Outcome.NOT_CHECKED else outcome,
-        words=_sentence([part[1] for part in said], at),
+        words=_sentence([part[1] for part in said], at, left_out),
         as_of=as_of,
         checks=_count(deciding),
         drills=_count(_drills(events).values()),
@@ -154,10 +176,11 @@ def verdict_of(events: Events, utc: datetime | None = None) -> Verdict:
     )
 
 
-def _sentence(words: Sequence[str], at: str) -> str:
+def _sentence(words: Sequence[str], at: str, left_out: int) -> str:
     """Join what the parts say; time and UNKNOWN are said once."""
     rest = [each.removeprefix(f"UNKNOWN{at}: ").replace(at, "", 1) for each in words[1:]]
-    return "; ".join([words[0], *rest]) + "."
+    less = f", {left_out} left out by options" if left_out else ""
+    return "; ".join([words[0], *rest]) + less + "."
 
 
 Part = tuple[Outcome, str, tuple[str, ...]]
@@ -206,7 +229,11 @@ def _diagnosed(checks: Events, at: str) -> Part | None:
             f"Diagnosis UNKNOWN{at}: {count.unknown + count.errors} of {count.ran} checks could not be judged: {names}"
         )
         return outcome, words, _reasons(checks)
-    return outcome, f"Diagnosis{at}: no cause is implicated, {count.green} of {count.ran} checks green", ()
+    skipped = f", {count.not_checked} not checked" if count.not_checked else ""
+    if outcome is Outcome.NOT_CHECKED:
+        reason = f"none of {count.total} diagnosis checks was run"
+        return Outcome.UNKNOWN, f"UNKNOWN{at}: {reason}", (reason,)
+    return outcome, f"Diagnosis{at}: no cause is implicated, {count.green} of {count.ran} checks green{skipped}", ()
 
 
 def _drilled(events: Events, at: str) -> Part | None:
@@ -236,12 +263,13 @@ def _drilled(events: Events, at: str) -> Part | None:
     return outcome, f"UNKNOWN{at}: {proved}: {names}{passed}", reasons
 
 
-def _ended(events: Events, at: str, *, is_ending: bool) -> Part | None:
+def _ended(events: Events, at: str, status: int | None, *, is_ending: bool) -> Part | None:
     """Return what the manner of the run's end adds to what its checks and drills say."""
     if not is_ending and (running := interrupted_at(events)):
         reason = f"the record stops{at} without the run's end; running was: {running}"
         return Outcome.UNKNOWN, f"UNKNOWN{at}: the run did not come to its end (running was: {running})", (reason,)
-    status = next((event.get("exit_status") for event in reversed(events) if event.get("kind") == "run.end"), None)
+    if status is None:
+        status = next((event.get("exit_status") for event in reversed(events) if event.get("kind") == "run.end"), None)
     for given_up, how in _GIVEN_UP.items():
         if status == given_up:
             return Outcome.UNKNOWN, f"UNKNOWN{at}: the run {how}", (f"the run {how} (pytest's exit status {status})",)
@@ -257,15 +285,15 @@ def _has_red(events: Events) -> bool:
 
 
 def _drills(events: Events) -> dict[str, Mapping[str, Any]]:
-    """Return each drill's end by its id; one that has none is UNKNOWN."""
-    drills: dict[str, Mapping[str, Any]] = {}
+    """Return each drill's end by its id, the gravest where it ran more than once; one that has none is UNKNOWN."""
+    drills: dict[str, list[Mapping[str, Any]]] = {}
     for event in events:
-        name = str(event.get("drill") or "?")
+        ends = drills.setdefault(str(event.get("drill") or "?"), []) if event.get("kind") in _DRILL_KINDS else []
         if event.get("kind") == "drill.begin":
-            drills[name] = {"outcome": Outcome.UNKNOWN, "reasons": ["the drill did not come to its end"]}
+            ends.append({"outcome": Outcome.UNKNOWN, "reasons": ["the drill did not come to its end"]})
         elif event.get("kind") == "drill.end":
-            drills[name] = event
-    return drills
+            ends[-1:] = [event]
+    return {name: max(ends, key=lambda end: _RANK[outcome_of(end.get("outcome"))]) for name, ends in drills.items()}
 
 
 def _window(events: Events) -> tuple[int, float | None]:

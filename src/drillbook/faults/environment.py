@@ -3,7 +3,7 @@
 import shlex
 from dataclasses import dataclass, field
 
-from drillbook.errors import InjectFailed
+from drillbook.errors import InjectFailed, UsageError
 from drillbook.faults._common import must_be_name, must_hold, on_machine
 from drillbook.replica import Replica
 
@@ -31,7 +31,8 @@ class MissingVariable:
     def __post_init__(self) -> None:
         must_be_name(self, "service", self.service)
         must_be_name(self, "variable", self.variable)
-        must_be_name(self, "apply", self.apply.replace(" ", "-"))
+        if not self.apply.strip():
+            raise UsageError("MissingVariable", "apply must be a command, got nothing")
 
     def describe(self) -> str:
         return f"{self.variable} is gone from {self.file}, and {self.service} was made anew without it"

@@ -7,10 +7,13 @@ from drillbook.replica import Replica
 
 __all__ = ["Blocked"]
 
+# What containers on one bridge send each other passes iptables only where the kernel is told so (module br_netfilter).
+_PASSES_IPTABLES = '[ "$(cat /proc/sys/net/bridge/bridge-nf-call-iptables 2>/dev/null)" = 1 ]'
+
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """A firewall rule drops packets to a port, whoever serves it, while the service itself is well.
+    """A firewall rule drops packets to a port, whoever sends and whoever serves, while the service itself is well.
 
     Args:
         service: Name as the runbook has it.
@@ -31,11 +34,15 @@ class Blocked:
     def _rule(self, verb: str) -> str:
         return f"iptables -t raw -{verb} PREROUTING -p tcp --dport {self.port} -m comment --comment drillbook -j DROP"
 
+    def _rule_on_bridges(self, verb: str) -> str:
+        return f"ebtables -{verb} FORWARD -p IPv4 --ip-protocol tcp --ip-destination-port {self.port} -j DROP"
+
     def _stands(self, replica: Replica) -> bool:
         return on_machine(replica, self._rule("C"), strict=False).exit_status == 0
 
     def inject(self, replica: Replica) -> None:
         on_machine(replica, self._rule("I"))
+        on_machine(replica, f"{_PASSES_IPTABLES} || {self._rule_on_bridges('I')}")
 
     def is_present(self, replica: Replica) -> bool:
         """Packets are being dropped: the rule's own counter moves, and the service runs all the same."""
@@ -46,4 +53,5 @@ class Blocked:
     def revert(self, replica: Replica) -> None:
         while self._stands(replica):
             on_machine(replica, self._rule("D"))
+        on_machine(replica, f"{_PASSES_IPTABLES} || while {self._rule_on_bridges('D')} 2>/dev/null; do :; done")
         must_hold(f"port {self.port} is open", lambda: not self.is_present(replica))

@@ -8,6 +8,7 @@ from drillbook.errors import DrillbookError
 from drillbook.plugin import runs, selection
 from drillbook.plugin.outcomes import judge_report, status_of
 from drillbook.plugin.state import NEST, RUN
+from drillbook.signals import uninterrupted
 
 __all__: list[str] = []
 
@@ -48,6 +49,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         raise pytest.UsageError(str(error)) from error
 
 
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    selection.note_left_out(items)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     selection.skip_what_writes(item)
 
@@ -72,10 +77,27 @@ def pytest_report_teststatus(report: pytest.CollectReport | pytest.TestReport) -
     return status_of(report)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    if NEST not in session.config.stash and RUN in session.config.stash:
-        runs.end(session, exitstatus)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[None, None, None]:
+    if NEST in session.config.stash or RUN not in session.config.stash:
+        return (yield)
+    try:
+        with uninterrupted():  # one more Ctrl-C must not cut the reports off
+            try:
+                runs.end(session, exitstatus)
+            except DrillbookError as error:
+                runs.fail(session, error)
+            try:
+                return (yield)
+            except OSError as error:  # pytest-html's own page, on a disk that is full
+                runs.fail(session, error)
+    except KeyboardInterrupt:
+        pytest.exit("interrupted", returncode=pytest.ExitCode.INTERRUPTED)
+
+
+def pytest_terminal_summary(config: pytest.Config) -> None:
+    if RUN in config.stash:
+        runs.say_unknown(config)
 
 
 @pytest.hookimpl(trylast=True)

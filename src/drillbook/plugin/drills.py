@@ -42,7 +42,6 @@ def drill(request: pytest.FixtureRequest) -> Callable[..., Result]:
             pace=pace,
         ).run()
         request.node.stash[DRILL_OUTCOME] = result.outcome
-        run.never_red.setdefault(slug, []).append(set(result.never_red))
         if result.outcome is Outcome.FAILED:
             raise AssertionError("; ".join(result.reasons))
         if result.outcome is Outcome.UNKNOWN:

@@ -39,8 +39,20 @@ def runbook(site: Site) -> Runbook:
 
 @pytest.fixture
 def urls(site: Site) -> Mapping[str, str]:
-    """Endpoints by name, as the target file or the replica has them."""
-    return site.urls
+    """Endpoints by name, as the target file or the replica has them; one that is missing there is no red check."""
+    return _Urls(site.name, site.urls)
+
+
+class _Urls(dict[str, str]):
+    def __init__(self, where: str, urls: Mapping[str, str]) -> None:
+        super().__init__(urls)
+        self._where = where
+
+    def __missing__(self, name: str) -> str:
+        there = ", ".join(self) or "none"
+        raise UsageError(
+            self._where, f"expected a URL named {name!r}, got {there}", hint=f'[urls] {name} = "http://HOST:PORT"'
+        )
 
 
 @pytest.fixture

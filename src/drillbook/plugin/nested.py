@@ -9,7 +9,6 @@ import pytest
 
 from drillbook.errors import UsageError
 from drillbook.evidence import Checked, Transcript
-from drillbook.outcome import Outcome
 from drillbook.plugin.outcomes import checked_of
 from drillbook.plugin.state import NEST, Nest
 from drillbook.site import Site
@@ -28,6 +27,7 @@ class NestPlugin:
         self._job = job
         self._reports: dict[str, list[pytest.TestReport]] = {}
         self.problems: list[str] = []
+        self.interrupted = False
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_load_initial_conftests(self, early_config: pytest.Config) -> None:
@@ -37,6 +37,10 @@ class NestPlugin:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self._reports.setdefault(report.nodeid, []).append(report)
 
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        # pytest reports its own ways to stop here too; they are subclasses.
+        self.interrupted = excinfo.type is KeyboardInterrupt
+
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
             self.problems.append(str(report.longrepr))
@@ -45,6 +49,8 @@ class NestPlugin:
         for item in session.items:
             if item.nodeid in self._reports:
                 self._nest.checked.append(checked_of(item, self._job, self._reports[item.nodeid]))
+            else:
+                self.problems.append(f"{item.name} was not run")
 
 
 class PytestChecks:
@@ -79,8 +85,12 @@ class PytestChecks:
             arguments += ["-c", str(self._config.inipath)]
         for name in _NOT_INSIDE:
             arguments += ["-p", f"no:{name}"]
-        with _quiet() as said:
+        with _quiet() as said, pytest.MonkeyPatch.context() as environment:
+            # Options for the outer run (`-k`, `-x`) would hide checks in here.
+            environment.delenv("PYTEST_ADDOPTS", raising=False)
             status = pytest.main(arguments, plugins=[plugin])
+        if plugin.interrupted:
+            raise KeyboardInterrupt  # it is meant for the whole run, and pytest took it for the inner one's
         if plugin.problems or status not in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}:
             evidence = "\n".join(plugin.problems) or said.getvalue()
             raise UsageError(
@@ -97,8 +107,3 @@ def _quiet() -> Iterator[StringIO]:
     said = StringIO()
     with redirect_stdout(said), redirect_stderr(said):
         yield said
-
-
-def is_green(checked: list[Checked]) -> bool:
-    """True where no check is red."""
-    return all(each.outcome in {Outcome.PASSED, Outcome.NOT_CHECKED} for each in checked)

@@ -26,6 +26,8 @@ _UNKNOWN = (TargetUnreachable, CommandRefused, NotConfirmed, DrillUnknown)
 _SEEN_LINES = 12
 WORDS = "drillbook"
 """Attribute of a report that holds outcome, expected, seen and next."""
+_UNSEEN = "the test passed without a drill that did"
+_CALL_DRILL = "call drill(case), and let what it raises through"
 _GRAVER = [Outcome.PASSED, Outcome.NOT_COVERED, Outcome.NOT_CHECKED, Outcome.UNKNOWN, Outcome.ERROR, Outcome.FAILED]
 
 
@@ -42,15 +44,21 @@ def covers_of(item: pytest.Item) -> tuple[str, ...]:
 
 def judge_report(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
     """Put drillbook's outcome on a report; what is raised by the engine is an error, never a plain failure."""
+    _take_expected_failure_back(call, report)
     outcome = _outcome_of(item, call, report)
+    unseen = report.passed and outcome in {Outcome.FAILED, Outcome.UNKNOWN}
+    if unseen:
+        report.outcome = "failed"
     words: dict[str, Any] = {"outcome": str(outcome)}
     error = call.excinfo.value if call.excinfo else None
+    if outcome in {Outcome.UNKNOWN, Outcome.ERROR} and report.when == "call":
+        report.when = "setup"  # pytest counts, and JUnit XML writes, an error and not a failure
     if outcome in {Outcome.UNKNOWN, Outcome.ERROR} and isinstance(error, DrillbookError):
         words |= {"expected": claim_of(item), "seen": str(error), "next": error.hint}
         report.longrepr = Redactor().clean(str(error))
-        report.outcome = "failed"
-        if report.when == "call":
-            report.when = "setup"  # pytest counts, and JUnit XML writes, an error and not a failure
+    elif unseen:
+        words |= {"expected": claim_of(item), "seen": _UNSEEN, "next": _CALL_DRILL}
+        report.longrepr = f"{_UNSEEN}; {_CALL_DRILL}"
     elif outcome is Outcome.FAILED and isinstance(error, Finding):
         words |= {"expected": error.expected, "seen": error.seen, "next": error.hint}
     elif outcome in {Outcome.FAILED, Outcome.ERROR} and error is not None:
@@ -60,9 +68,16 @@ def judge_report(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.
     vars(report)[WORDS] = words  # plain JSON: pytest-xdist carries it to the controller
 
 
+def _take_expected_failure_back(call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
+    """Undo xfail: a red check is red, also where somebody expected it."""
+    if vars(report).pop("wasxfail", None) is not None and call.excinfo:
+        report.outcome = "failed"
+
+
 def _outcome_of(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> Outcome:
     if report.passed:
-        return item.stash.get(DRILL_OUTCOME, Outcome.PASSED) if report.when == "call" else Outcome.PASSED
+        otherwise = Outcome.UNKNOWN if item.get_closest_marker("chaos") else Outcome.PASSED
+        return item.stash.get(DRILL_OUTCOME, otherwise) if report.when == "call" else Outcome.PASSED
     if report.skipped:
         return Outcome.NOT_CHECKED
     error = call.excinfo.value if call.excinfo else None
@@ -72,6 +87,8 @@ def _outcome_of(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.T
         return Outcome.UNKNOWN
     if isinstance(error, DrillbookError) or report.when != "call":
         return Outcome.ERROR
+    if item.get_closest_marker("diagnose") and error is not None and not isinstance(error, AssertionError):
+        return Outcome.ERROR  # a check that breaks off has not found the line that implicates its cause
     return Outcome.FAILED
 
 
@@ -90,9 +107,11 @@ def _first_lines(text: str) -> str:
 def checked_of(item: pytest.Item, job: str, reports: list[pytest.TestReport]) -> Checked:
     """Return what the item's reports of one round amount to."""
     said: list[Mapping[str, Any]] = [getattr(report, WORDS, {"outcome": "PASSED"}) for report in reports]
+    if all(words["outcome"] == Outcome.PASSED for words in said) and not any(each.when == "call" for each in reports):
+        said.append({"outcome": "ERROR", "expected": claim_of(item), "seen": "the check was set up and not run"})
     worst = max(said, key=lambda words: _GRAVER.index(Outcome(words["outcome"])))
     return Checked(
-        item=item.name,
+        item=item.nodeid.partition("::")[2] or item.name,
         job=job,
         claim=claim_of(item),
         covers=covers_of(item),

@@ -10,6 +10,7 @@ import pytest
 
 from drillbook.clock import SystemClock
 from drillbook.errors import UsageError
+from drillbook.outcome import Outcome
 from drillbook.plugin import html
 from drillbook.plugin.progress import Progress
 from drillbook.plugin.rounds import run_each, run_in_rounds
@@ -17,12 +18,13 @@ from drillbook.plugin.selection import job_of, jobs_of_expression
 from drillbook.plugin.sites import close_site
 from drillbook.plugin.state import NEST, RUN, Run
 from drillbook.report import read_run, render_run
+from drillbook.signals import end_as_by_ctrl_c
 from drillbook.target.targetfile import TargetFile, default_target, find_target
 from drillbook.timeline import Timeline
 from drillbook.units import parse_duration
-from drillbook.verdict import verdict_of
+from drillbook.verdict import never_red, verdict_of
 
-__all__ = ["begin", "end", "loop", "say_verdict"]
+__all__ = ["begin", "end", "fail", "loop", "say_unknown", "say_verdict"]
 
 _PACKAGES = ("drillbook", "pytest", "pytest-testinfra", "testcontainers")
 _FOLDER = "drillbook_folder"
@@ -41,14 +43,16 @@ def begin(config: pytest.Config) -> None:
     target = _target(config, jobs)
     if not jobs or config.getoption("collectonly") or config.getoption("help"):
         return
+    # before there is a folder: a wrong option leaves none behind
+    wait_s = parse_duration(config.getoption("wait") or "0s", where="--wait")
+    soak_s = parse_duration(config.getoption("soak") or "0s", where="--soak")
     clock = SystemClock()
     worker = getattr(config, "workerinput", None)
     folder = Path(worker[_FOLDER]) if worker else _folder(config, jobs, target, clock)
     timeline = Timeline(clock, folder / (f"run-{worker['workerid']}.jsonl" if worker else "run.jsonl"))
-    run = Run(jobs, folder, timeline, target, incident=config.getoption("incident"))
-    run.wait_s = parse_duration(config.getoption("wait") or "0s", where="--wait")
-    run.soak_s = parse_duration(config.getoption("soak") or "0s", where="--soak")
-    config.stash[RUN] = run
+    incident = config.getoption("incident")
+    config.stash[RUN] = Run(jobs, folder, timeline, target, incident=incident, wait_s=wait_s, soak_s=soak_s)
+    config.add_cleanup(end_as_by_ctrl_c())
     if worker:
         return
     timeline.add(
@@ -56,7 +60,7 @@ def begin(config: pytest.Config) -> None:
         run=folder.name,
         job=jobs[0],
         target=target.name if target else None,
-        incident=run.incident,
+        incident=incident,
         versions={name: version(name) for name in _PACKAGES},
     )
     if config.pluginmanager.hasplugin("html") and not config.getoption("htmlpath", None):
@@ -74,7 +78,12 @@ def _target(config: pytest.Config, jobs: tuple[str, ...]) -> TargetFile | None:
         return None
     if not jobs:
         return None
-    return find_target(name, config.rootpath) if name else default_target(config.rootpath)
+    target = find_target(name, config.rootpath) if name else default_target(config.rootpath)
+    if not (config.rootpath / "runbooks" / f"{target.runbook}.md").is_file():
+        there = ", ".join(sorted(path.stem for path in config.rootpath.glob("runbooks/*.md")))
+        problem = f"expected `runbook` to name a document, and there is no runbooks/{target.runbook}.md"
+        raise UsageError(str(target.path), problem, hint=f"there are: {there}" if there else "runbooks/ holds none yet")
+    return target
 
 
 def _folder(config: pytest.Config, jobs: tuple[str, ...], target: TargetFile | None, clock: SystemClock) -> Path:
@@ -148,14 +157,39 @@ def end(session: pytest.Session, exitstatus: int) -> None:
     if hasattr(session.config, "workerinput"):
         run.timeline.close()
         return
-    never_red = [item for sets in run.never_red.values() for item in set.intersection(*sets)]
-    if never_red:
-        run.timeline.add("blind", items=sorted(never_red))
-    verdict = verdict_of(read_run(run.folder), utc=SystemClock().utc())
+    if run.left_out:
+        run.timeline.add("left_out", items=run.left_out)
+    events = read_run(run.folder)
+    if blind := never_red(events):
+        run.timeline.add("blind", items=blind)
+    verdict = verdict_of(events, utc=SystemClock().utc(), exit_status=int(exitstatus))
+    if exitstatus == pytest.ExitCode.OK and verdict.outcome not in {Outcome.PASSED, Outcome.NOT_COVERED}:
+        # Nothing is green by omission: checks that skipped themselves, a drill whose failure a test swallowed.
+        exitstatus = session.exitstatus = pytest.ExitCode.TESTS_FAILED
     run.timeline.add("run.end", exit_status=int(exitstatus), verdict=verdict.outcome, words=verdict.words)
     run.timeline.close()
     run.words = verdict.words
     render_run(run.folder)
+
+
+def fail(session: pytest.Session, error: Exception) -> None:
+    """End a run whose record or reports cannot be written: one message, and an exit status that is not 0."""
+    run = session.config.stash[RUN]
+    run.words = str(error)
+    session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+
+
+def say_unknown(config: pytest.Config) -> None:
+    """Print why checks could not be judged, each reason once; pytest lists failures and errors only."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None:
+        return
+    names: dict[str, list[str]] = {}
+    for report in reporter.stats.get("unknown", []):
+        names.setdefault(report.longreprtext, []).append(report.nodeid.rpartition("::")[2])
+    for why, which in names.items():
+        reporter.write_sep("_", f"UNKNOWN: {', '.join(which)}")
+        reporter.write_line(why)
 
 
 def say_verdict(config: pytest.Config) -> None:
@@ -163,6 +197,7 @@ def say_verdict(config: pytest.Config) -> None:
     run = config.stash[RUN]
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     if reporter and run.words:
-        reporter.write_line(f"report: {run.folder / 'report.html'}")
+        if (run.folder / "report.html").is_file():
+            reporter.write_line(f"report: {run.folder / 'report.html'}")
         reporter.write_line(run.words)
     run.timeline.close()

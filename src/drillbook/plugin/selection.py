@@ -1,6 +1,7 @@
 """Which items belong to which job, and which of them are run."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from drillbook.parser import parse_runbook
 from drillbook.plugin.outcomes import covers_of
 from drillbook.plugin.state import JOBS, NEST, RUN, Run
 
-__all__ = ["job_of", "jobs_of_expression", "select", "skip_what_writes", "slug_of"]
+__all__ = ["job_of", "jobs_of_expression", "note_left_out", "select", "skip_what_writes", "slug_of"]
 
 
 def job_of(item: pytest.Item) -> str | None:
@@ -64,6 +65,14 @@ def _is_wanted(item: pytest.Item, asked: tuple[str, ...], run: Run | None) -> bo
     if job_of(item) not in asked:
         return False
     return run is None or run.target is None or slug_of(item.path) == run.target.runbook
+
+
+def note_left_out(items: Sequence[pytest.Item]) -> None:
+    """Remember checks of a real system that options such as ``-k`` took away: a verdict without them must say so."""
+    for item in items:
+        run = item.config.stash.get(RUN, None)
+        if run and run.target and _is_wanted(item, run.jobs, run):
+            run.left_out += 1
 
 
 def skip_what_writes(item: pytest.Item) -> None:

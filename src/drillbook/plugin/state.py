@@ -33,10 +33,10 @@ class Run:
         soak_s: How long every round must stay green; 0 for two rounds.
         words: The verdict, once it is known.
         rounds: Rounds that were run.
+        left_out: Checks of a real system that options such as ``-k`` took away.
         green_since_s: When the window was opened, seconds of the timeline; None where no round was green.
         runbooks: Slug -> document.
         sessions: To the real system, to be closed at the end.
-        never_red: Slug -> for each drill, the verification checks that were green under its fault.
     """
 
     jobs: tuple[str, ...]
@@ -49,10 +49,10 @@ class Run:
     soak_s: float = 0.0
     words: str = ""
     rounds: int = 0
+    left_out: int = 0
     green_since_s: float | None = None
     runbooks: dict[str, Runbook] = field(default_factory=dict)
     sessions: list[Target] = field(default_factory=list)
-    never_red: dict[str, list[set[str]]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -184,6 +184,10 @@ class Replica(Protocol):
         """Return the alerts that fire now, as the replica's alerting system tells them. Raises ReplicaError."""
         ...
 
+    def posted(self) -> Sequence[Mapping[str, object]]:
+        """Return what was posted to the replica's sink instead of to people, each as ``path`` and ``body``."""
+        ...
+
     def snapshot(self) -> Snapshot:
         """Return the state that a drill must leave as it found it."""
         ...

@@ -15,10 +15,11 @@ from drillbook.errors import ReplicaError
 from drillbook.replica.archive import folder_as_tar
 from drillbook.replica.base_image import Progress
 from drillbook.replica.digest import combined_digest, folder_digest
-from drillbook.replica.engine import connect_engine, engine_error, uninterrupted
+from drillbook.replica.engine import connect_engine, engine_error
 from drillbook.replica.flags import STATE, host_flags, owner_labels
 from drillbook.replica.ownership import CACHE_LABEL, is_abandoned, new_run_id
 from drillbook.replica.removal import created_at, remove_container
+from drillbook.signals import uninterrupted
 
 if TYPE_CHECKING:
     from docker import DockerClient

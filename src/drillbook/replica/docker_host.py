@@ -1,11 +1,12 @@
 """A replica that is a Docker host with a compose project on it."""
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drillbook.clock import SystemClock, poll
-from drillbook.errors import NotSupported, ReplicaError, TargetUnreachable, UsageError
+from drillbook.errors import DockerMissing, NotSupported, ReplicaError, TargetUnreachable, UsageError
 from drillbook.replica import Alert, HandStep, Snapshot, Wait
 from drillbook.replica.alertmanager import firing_alerts
 from drillbook.replica.base_image import Progress
@@ -16,6 +17,7 @@ from drillbook.replica.inner_engine import InnerEngine
 from drillbook.replica.ownership import new_run_id
 from drillbook.replica.readiness import not_answering, not_ready
 from drillbook.replica.reaper import reap
+from drillbook.replica.sink import read_posts
 from drillbook.replica.snapshot import take_snapshot
 from drillbook.site import DEFAULT_SLO, Slo
 from drillbook.target import Target
@@ -54,6 +56,7 @@ class ComposeReplica:
         tracked: More files for the snapshot: shell patterns, absolute or relative to the project.
         start_command: Starts the services; runs in the project's folder.
         slo: What is promised to users.
+        sink: Name of the port where posts end that would reach people; ``GET /posted`` lists them. None for none.
         customer: ``f(urls) -> bool`` makes one request as a user would and says whether the answer is right; an httpx
             error counts as no. None asks whether all of ``ready`` answer.
 
@@ -82,8 +85,9 @@ class ComposeReplica:
         start_command: str = "docker-compose up -d",
         slo: Slo = DEFAULT_SLO,
         customer: Callable[[Mapping[str, str]], bool] | None = None,
+        sink: str | None = None,
     ) -> None:
-        unknown = sorted({*(ready or {}), *([alertmanager] if alertmanager else [])} - set(ports))
+        unknown = sorted({*(ready or {}), *filter(None, (alertmanager, sink))} - set(ports))
         if unknown:
             raise UsageError(
                 str(folder / "replica.py"),
@@ -111,6 +115,7 @@ class ComposeReplica:
         self._tracked = tuple(tracked)
         self._start_command = start_command
         self._customer = customer
+        self._sink = sink
         self._clock = SystemClock()
         self._services_began_s = 0.0
         self._sessions: HostSessions | None = None
@@ -156,6 +161,9 @@ class ComposeReplica:
         """
         if self._container is not None:
             raise ReplicaError(self.container_name, "expected a replica that is not started, got one that is")
+        if shutil.which("docker") is None:
+            hint = "sudo apt-get install docker-cli (Debian, Ubuntu: docker.io or docker-ce-cli)"
+            raise DockerMissing("PATH", "expected the program docker, which opens the shells; got none", hint=hint)
         try:
             reap()
             self._start_host()
@@ -210,6 +218,14 @@ class ComposeReplica:
         if self._alertmanager is None:
             raise ReplicaError(self.slug, "this replica has no Alertmanager", hint="name its port: alertmanager=…")
         return firing_alerts(self.urls[self._alertmanager])
+
+    def posted(self) -> Sequence[Mapping[str, object]]:
+        """Return what the sink got; nothing where there is none.
+
+        Raises:
+            ReplicaError: The sink does not answer.
+        """
+        return read_posts(self.urls[self._sink]) if self._sink else ()
 
     def ask_as_customer(self) -> bool:
         """Make one request as a user would; True where the answer is right."""

@@ -1,9 +1,6 @@
 """The user's own Docker engine: reaching it, and saying in one message why it could not do something."""
 
 import os
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +16,6 @@ __all__ = [
     "has_cgroup_v2",
     "is_remote",
     "missing_engine",
-    "uninterrupted",
 ]
 
 _DISK_FULL = ("no space left on device", "disk quota exceeded")
@@ -91,10 +87,15 @@ def missing_engine(where: str, said: str) -> DockerMissing:
 
 
 def engine_error(where: str, doing: str, said: object) -> ReplicaError:
-    """Return the one error that says why the engine could not do something; disk and network are told apart."""
+    """Return the one error that says why the engine could not do something; its end, disk, network are told apart."""
+    import requests
+
     text = str(said)
     low = text.lower()
-    if any(sign in low for sign in _DISK_FULL):
+    if isinstance(said, requests.ConnectionError):
+        problem = f"{doing}: the Docker engine does not answer any more"
+        hint = "start it again (sudo systemctl start docker), then: drillbook reap"
+    elif any(sign in low for sign in _DISK_FULL):
         problem, hint = f"{doing}: the disk is full", "df -h /var/lib/docker; docker system df; docker system prune"
     elif any(sign in low for sign in _NO_NETWORK):
         problem = f"{doing}: packages cannot be fetched (no network, a proxy, or a certificate that is not known)"
@@ -112,24 +113,3 @@ def has_cgroup_v2(client: "DockerClient") -> bool:
 def is_remote() -> bool:
     """True where the engine may run on another machine, so that ports on its loopback do not answer here."""
     return engine_environment().get("DOCKER_HOST", "").startswith(("tcp://", "ssh://"))
-
-
-@contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Hold Ctrl-C back while something is half done; it comes when the block ends.
-
-    Only the main thread gets Ctrl-C, so elsewhere there is nothing to hold back.
-    """
-    import signal
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    pressed: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-        if pressed:
-            raise KeyboardInterrupt

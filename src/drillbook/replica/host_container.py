@@ -12,9 +12,10 @@ from testcontainers.core.container import DockerContainer
 
 from drillbook.clock import SystemClock, poll
 from drillbook.errors import ReplicaError
-from drillbook.replica.engine import connect_engine, engine_environment, engine_error, is_remote, uninterrupted
+from drillbook.replica.engine import connect_engine, engine_environment, engine_error, is_remote
 from drillbook.replica.flags import host_flags, owner_labels, state_volume
 from drillbook.replica.removal import remove_container
+from drillbook.signals import uninterrupted
 
 __all__ = ["CacheIncomplete", "HostContainer"]
 

@@ -1,11 +1,15 @@
 """Which services of a replica are not ready, and why."""
 
+import ssl
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from drillbook.replica.inner_engine import SERVICE_LABEL, InnerEngine
 
-__all__ = ["not_answering", "not_ready", "why_not_running"]
+__all__ = ["NO_TLS", "not_answering", "not_ready", "why_not_running"]
+
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""A replica's URLs are plain HTTP. Without this every request loads the machine's certificates: 30 ms of processor."""
 
 _ANSWER_WITHIN_S = 2.0
 
@@ -48,7 +52,7 @@ def _why_no_answer(url: str) -> str:
     import httpx
 
     try:
-        status = httpx.get(url, timeout=_ANSWER_WITHIN_S, trust_env=False).status_code
+        status = httpx.get(url, timeout=_ANSWER_WITHIN_S, trust_env=False, verify=NO_TLS).status_code
     except httpx.HTTPError as error:
         return f"{url}: {type(error).__name__}"
     return "" if status == httpx.codes.OK else f"{url}: expected 200, got {status}"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drillbook.errors import ReplicaError
-from drillbook.replica.engine import connect_engine, engine_error, uninterrupted
+from drillbook.replica.engine import connect_engine, engine_error
 from drillbook.replica.ownership import RUN_LABEL, is_abandoned
 from drillbook.replica.removal import cgroup_folders, created_at, has_processes, remove_cgroups, remove_container
 from drillbook.replica.work_folder import (
@@ -16,6 +16,7 @@ from drillbook.replica.work_folder import (
     remove_work_folder,
     work_folders,
 )
+from drillbook.signals import uninterrupted
 
 if TYPE_CHECKING:
     from docker import DockerClient

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from drillbook.errors import ReplicaError
-from drillbook.replica.engine import uninterrupted
 from drillbook.replica.ownership import process_exists
+from drillbook.signals import uninterrupted
 
 __all__ = [
     "is_abandoned_folder",
