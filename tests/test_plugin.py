@@ -283,3 +283,26 @@ def test_a_drill_that_no_test_ran_is_not_passed(shop, body):
     assert result.ret == 1
     assert result.outlines[-1].startswith("UNKNOWN")
     assert summary(shop)["verdict"] == "UNKNOWN"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_ends_in_one_message(shop):
+    (shop.path / "conftest.py").write_text(
+        "import pathlib, pytest\n"
+        "from drillbook.plugin.state import RUN\n"
+        "def pytest_collection_finish(session):\n"
+        "    run = session.config.stash[RUN]\n"
+        "    run.timeline._file.close()\n"
+        "    run.timeline._file = open('/dev/full', 'a')\n"
+    )
+    result = run(shop, "-m", "verify", "--target", "here")
+    assert result.ret != 0
+    assert "Traceback" not in result.stdout.str() + result.stderr.str()
+    assert "No space left on device" in result.stdout.str()
+
+
+def test_workers_write_into_the_run_s_folder(shop):
+    result = run(shop, "-m", "chaos", "-n", "2", "chaos")
+    assert result.ret not in {pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.OK}
+    (folder,) = shop.path.glob("reports/*")
+    assert {path.name for path in folder.glob("run*.jsonl")} >= {"run.jsonl", "run-gw0.jsonl"}

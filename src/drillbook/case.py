@@ -37,7 +37,7 @@ class Pace:
         alert_slack_s: For an alert on top of the replica's own compressed waits.
     """
 
-    ready_within_s: float = 90.0
+    ready_within_s: float = 180.0
     settle_within_s: float = 10.0
     hold_rounds: int = 3
     hold_gap_s: float = 1.0

@@ -118,6 +118,7 @@ class Client:
                 ok = self._call()
                 took_s = self._clock.monotonic_s() - at_s
                 self.calls.append(Call(at_s, took_s, ok))
-                self._over.wait(max(0.0, self._every_s - took_s))
+                # On a slow machine it must not keep a processor busy that the service needs.
+                self._over.wait(max(self._every_s - took_s, min(took_s, 1.0)))
         except BaseException as error:  # raised again in stop(), where somebody sees it
             self.error = error

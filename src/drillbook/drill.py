@@ -23,6 +23,7 @@ from drillbook.outcome import Outcome
 from drillbook.recovery import Recovery
 from drillbook.replica import Replica, Snapshot
 from drillbook.site import Site
+from drillbook.target import DEFAULT_DEADLINE_S
 from drillbook.timeline import Timeline
 
 __all__ = ["Drill"]
@@ -144,6 +145,7 @@ class _Drilling:
             variables=self.replica.variables,
             slo=self.replica.slo,
             is_replica=True,
+            deadline_s=max(DEFAULT_DEADLINE_S, self.replica.healthy_start_s),
         )
 
     def run(self, lines: dict[Budget, int]) -> None:

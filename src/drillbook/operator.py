@@ -83,7 +83,8 @@ class Operator:
             if not changed.text:
                 return waited
         vouched = self._vouched or command.id in self.site.reads
-        deadline_s = READ_DEADLINE_S if command.effect is Effect.READ else CHANGE_DEADLINE_S
+        usual_s = READ_DEADLINE_S if command.effect is Effect.READ else CHANGE_DEADLINE_S
+        deadline_s = max(usual_s, self.site.deadline_s)
         try:
             output = self.site.host_for("operator", vouched=vouched).run(changed.text, deadline_s=deadline_s)
         except CommandTimeout:

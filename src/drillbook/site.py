@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from drillbook.model import Runbook
-from drillbook.target import Target
+from drillbook.target import DEFAULT_DEADLINE_S, Target
 
 __all__ = ["DEFAULT_SLO", "Site", "Slo"]
 
@@ -39,6 +39,7 @@ class Site:
         slo: What is promised to users.
         is_replica: True where commands may change things.
         functional: Names of writing checks that a real system allows.
+        deadline_s: Seconds that a command of a check may take.
         vouched_host: Role -> target without the read-only guard, for what the target file vouches for.
         reads: Ids of commands that the target file vouches for as reading.
     """
@@ -52,6 +53,7 @@ class Site:
     is_replica: bool = False
     functional: frozenset[str] = frozenset()
     reads: frozenset[str] = frozenset()
+    deadline_s: float = DEFAULT_DEADLINE_S
     vouched_host: Callable[[str], Target] | None = None
 
     def host_for(self, role: str, *, vouched: bool = False) -> Target:

@@ -1,6 +1,7 @@
 """pytest's side of drillbook: options, markers and hooks; what they do is done elsewhere, without Docker here."""
 
 from collections.abc import Generator
+from typing import Any
 
 import pytest
 
@@ -57,9 +58,17 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     selection.skip_what_writes(item)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    runs.tell_worker(node)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> bool | None:
-    return runs.loop(session)
+    try:
+        return runs.loop(session)
+    except DrillbookError as error:  # the record cannot be written any more, say: no traceback of pytest's own
+        pytest.exit(str(error), returncode=pytest.ExitCode.INTERNAL_ERROR)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from drillbook.site import Site
 from drillbook.target import Target
 
 if TYPE_CHECKING:
@@ -18,8 +19,8 @@ __all__ = ["host"]
 
 
 @pytest.fixture
-def host(operator: Target) -> "Host":
+def host(operator: Target, site: Site) -> "Host":
     """Testinfra's host for the operator's role, made anew for every check: nothing is cached between rounds."""
     from drillbook.target.infra import testinfra_host
 
-    return testinfra_host(operator)
+    return testinfra_host(operator, deadline_s=site.deadline_s)

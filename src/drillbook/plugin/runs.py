@@ -3,13 +3,15 @@
 import re
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from drillbook.clock import SystemClock
-from drillbook.errors import UsageError
+from drillbook.errors import EvidenceError, UsageError
 from drillbook.outcome import Outcome
 from drillbook.plugin import html
 from drillbook.plugin.progress import Progress
@@ -24,7 +26,7 @@ from drillbook.timeline import Timeline
 from drillbook.units import parse_duration
 from drillbook.verdict import never_red, verdict_of
 
-__all__ = ["begin", "end", "fail", "loop", "say_unknown", "say_verdict"]
+__all__ = ["begin", "end", "fail", "loop", "say_unknown", "say_verdict", "tell_worker"]
 
 _PACKAGES = ("drillbook", "pytest", "pytest-testinfra", "testcontainers")
 _FOLDER = "drillbook_folder"
@@ -68,6 +70,13 @@ def begin(config: pytest.Config) -> None:
         config.option.self_contained_html = True
     where = target.name if target else "on replicas"
     html.register(config, lambda: read_run(folder), f"drillbook {' and '.join(jobs)}: {where}")
+
+
+def tell_worker(node: Any) -> None:
+    """Tell a worker of pytest-xdist, before it starts, which folder the run writes to."""
+    run = node.config.stash.get(RUN, None)
+    if run:
+        node.workerinput[_FOLDER] = str(run.folder)
 
 
 def _target(config: pytest.Config, jobs: tuple[str, ...]) -> TargetFile | None:
@@ -157,6 +166,9 @@ def end(session: pytest.Session, exitstatus: int) -> None:
     if hasattr(session.config, "workerinput"):
         run.timeline.close()
         return
+    workers = session.config.pluginmanager.get_plugin("dsession")
+    if workers:
+        workers.pytest_sessionfinish()  # pytest-xdist's own hook, earlier: workers clean up and write their last lines
     if run.left_out:
         run.timeline.add("left_out", items=run.left_out)
     events = read_run(run.folder)
@@ -175,8 +187,15 @@ def end(session: pytest.Session, exitstatus: int) -> None:
 def fail(session: pytest.Session, error: Exception) -> None:
     """End a run whose record or reports cannot be written: one message, and an exit status that is not 0."""
     run = session.config.stash[RUN]
+    page = run.folder / "report.html"
+    if isinstance(error, OSError):
+        said = f"the report cannot be written: {error.strerror}"
+        error = EvidenceError(str(page), said, hint=f"make room, then: drillbook render {run.folder}")
+        page.unlink(missing_ok=True)  # half of a page
     run.words = str(error)
     session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+    with suppress(EvidenceError):  # it would say again what is said already
+        run.timeline.close()
 
 
 def say_unknown(config: pytest.Config) -> None:
@@ -197,6 +216,7 @@ def say_verdict(config: pytest.Config) -> None:
     run = config.stash[RUN]
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     if reporter and run.words:
+        reporter.ensure_newline()
         if (run.folder / "report.html").is_file():
             reporter.write_line(f"report: {run.folder / 'report.html'}")
         reporter.write_line(run.words)
