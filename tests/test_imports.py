@@ -37,6 +37,7 @@ LAYERS = (
     {"replica", "client", "operator", "budget", "judge"},
     {"faults", "recovery", "course"},
     {"aftermath", "case"},
+    {"verification"},
     {"drill"},
     {"verdict"},
     {"report"},

@@ -13,18 +13,18 @@ from drillbook.case import DEFAULT_PACE, Case, Checks, Pace, Result
 from drillbook.client import Client, failed_again
 from drillbook.clock import Clock, poll
 from drillbook.course import Course
-from drillbook.errors import DrillbookError, EvidenceError, RunbookError, TargetError, UsageError
+from drillbook.errors import DrillbookError, EvidenceError, RunbookError, UsageError
 from drillbook.evidence import Checked
 from drillbook.faults import Fault, confirm
 from drillbook.judge import judge
 from drillbook.model import Phase, Runbook, is_titled
 from drillbook.operator import Operator
-from drillbook.outcome import Outcome
 from drillbook.recovery import Recovery
 from drillbook.replica import Replica, Snapshot
 from drillbook.site import Site
 from drillbook.target import DEFAULT_DEADLINE_S
 from drillbook.timeline import Timeline
+from drillbook.verification import Verification
 
 __all__ = ["Drill"]
 
@@ -148,6 +148,11 @@ class _Drilling:
             deadline_s=max(DEFAULT_DEADLINE_S, self.replica.healthy_start_s),
         )
 
+    @cached_property
+    def verification(self) -> Verification:
+        """Rounds of checks; their pace is that of a replica that has started."""
+        return Verification(self.checks, self.site, self.course, self.pace, self.clock, self.replica.healthy_start_s)
+
     def run(self, lines: dict[Budget, int]) -> None:
         client = Client(self.replica.ask_as_customer, self.clock)
         with ExitStack() as cleanup:
@@ -179,12 +184,12 @@ class _Drilling:
     def _steady(self) -> Snapshot:
         """See that everything is well, and that diagnosis names nothing while it is."""
         with self.course.phase("steady"):
-            red = self._until_steady()
+            red = self.verification.until_steady()
             self.facts.unhealthy_before = [f"{check.item}: {check.seen}" for check in red]
             control = Operator(self.site, Timeline(self.clock))
             with self.course.outside():
                 control.read_all()
-            diagnosis = self._checked(self.checks.diagnose(self.site, control.transcript), "steady")
+            diagnosis = self.verification.checked(self.checks.diagnose(self.site, control.transcript), "steady")
             self._must_name_scenarios(diagnosis)
             self.facts.false_alarms = [f"{check.item}: {check.seen}" for check in diagnosis if not check.is_green]
             with self.course.outside():
@@ -206,20 +211,6 @@ class _Drilling:
             if not any(self.runbook.scenario_of(id_) for id_ in check.covers):
                 hint = "mark it with covers(…) and the id of a scenario's section or step"
                 raise UsageError(check.item, "this diagnosis check covers no scenario that it could name", hint=hint)
-
-    def _until_steady(self) -> list[Checked]:
-        """Run rounds until one is green (monitoring needs a moment to see a fresh system); return what stays red."""
-        rounds: list[list[Checked]] = []
-
-        def red() -> list[Checked]:
-            rounds.append(self._checked(self.checks.verify(self.site), "steady", len(rounds) + 1))
-            return [check for check in rounds[-1] if not check.is_green]
-
-        poll(lambda: not red(), within_s=self.pace.settle_within_s, clock=self.clock, every_s=0.5)
-        self.course.all_checks.update(check.item for check in rounds[-1])
-        if not rounds[-1]:
-            raise UsageError(self.runbook.slug, "there is no verification check, so nothing could be verified")
-        return [check for check in rounds[-1] if not check.is_green]
 
     def _inject(self) -> bool:
         """Inject every fault and see its effect; False where it was there before, or is not seen."""
@@ -280,11 +271,11 @@ class _Drilling:
     def _diagnose(self, operator: Operator) -> set[str | None]:
         """Read everything, name the cause blind, and return the scenarios that have a diagnosis check."""
         with self.course.phase("diagnose"):
-            self.facts.red_under_fault = self._red("fault", 1)
+            self.facts.red_under_fault = self.verification.red("fault", 1)
             with self.course.outside():
                 operator.bind(self._known_from_alerts())
                 operator.read_all()
-            diagnosis = self._checked(self.checks.diagnose(self.site, operator.transcript), "fault")
+            diagnosis = self.verification.checked(self.checks.diagnose(self.site, operator.transcript), "fault")
             judged = {self.runbook.scenario_of(id_) for check in diagnosis for id_ in check.covers}
             blamed = {
                 self.runbook.scenario_of(id_): check.seen
@@ -321,7 +312,7 @@ class _Drilling:
                 self.timeline.add("route", scenario=title, why=why)
                 with self.course.outside():
                     recovery.carry_out(title)
-                red = self._red_until_verified("recovery", operator.last_change_s)
+                red = self.verification.red_until_verified("recovery", operator.last_change_s)
                 self.timeline.add("route.end", scenario=title, red=red)
                 if not red:
                     self.facts.healed_by = title
@@ -331,58 +322,6 @@ class _Drilling:
                 self.replica.host("operator").run("true")
             self.facts.recovery_ended = True
         return recovery
-
-    def _red_until_verified(self, during: str, changed_s: float) -> list[str]:
-        """Run rounds until enough in a row are green; return what is red once the last change had time to settle."""
-        settled_s = changed_s + max(self.pace.settle_within_s, 3 * self.replica.healthy_start_s)
-        first_green_s = first_ended_s = 0.0
-        round_ = green = 0
-        while True:
-            round_ += 1
-            round_began_s = self.timeline.now_s()
-            red = self._red(during, round_)
-            if red:
-                green = 0
-                if self.timeline.now_s() >= settled_s:
-                    return red
-            else:
-                first_green_s = first_green_s if green else round_began_s
-                first_ended_s = first_ended_s if green else self.timeline.now_s()
-                green += 1
-                if green == self.pace.hold_rounds:
-                    break
-            with self.course.outside():
-                self.clock.pause(self.pace.hold_gap_s)
-        if during == "recovery":
-            self.course.restored_s, self.course.held_s = first_green_s, first_ended_s
-        return []
-
-    def _red(self, during: str, round_: int) -> list[str]:
-        """Run one round of verification and return what is red in it."""
-        checked = self._checked(self.checks.verify(self.site), during, round_)
-        red = [check.item for check in checked if not check.is_green]
-        self.course.ever_red.update(red)
-        if missing := self.course.all_checks - {check.item for check in checked}:
-            raise TargetError("verification", f"a check of the steady state was not run: {', '.join(sorted(missing))}")
-        return red
-
-    def _checked(self, checked: list[Checked], during: str, round_: int = 1) -> list[Checked]:
-        """Record what checks said.
-
-        Raises:
-            TargetError: One of them could not be judged, so the drill proves nothing.
-        """
-        self.course.outside_s += sum(check.took_s for check in checked)
-        for check in checked:
-            self.timeline.add("check", **check.to_event(self.runbook), during=during, round=round_)
-        for check in checked:
-            if check.outcome in {
-                Outcome.UNKNOWN,
-                Outcome.ERROR,
-                Outcome.NOT_CHECKED,
-            }:  # on a replica nothing is left out
-                raise TargetError(check.item, f"a check could not be judged: {check.seen}")
-        return checked
 
     def _after_recovery(self, operator: Operator, client: Client) -> None:
         if self.facts.healed_by:
@@ -397,7 +336,7 @@ class _Drilling:
                 self.facts.client_failures = failed_again(client.calls, origin_s + self.course.held_s)
             self.facts.gone_after_revert = self._revert()
         if not self.facts.healed_by:
-            self.facts.green_after_revert = not self._red_until_verified("reverted", self.timeline.now_s())
+            self.facts.green_after_revert = not self.verification.red_until_verified("reverted", self.timeline.now_s())
         reckon_impact(self.course, client, self.site.slo, self.clock)
 
     def _resolve_alert(self) -> None:

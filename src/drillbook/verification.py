@@ -1,0 +1,100 @@
+"""Verification in a drill: one round, rounds until the system is steady, rounds until a recovery holds."""
+
+from drillbook.case import Checks, Pace
+from drillbook.clock import Clock, poll
+from drillbook.course import Course
+from drillbook.errors import TargetError, UsageError
+from drillbook.evidence import Checked
+from drillbook.outcome import Outcome
+from drillbook.site import Site
+
+__all__ = ["Verification"]
+
+_NOT_JUDGED = frozenset({Outcome.UNKNOWN, Outcome.ERROR, Outcome.NOT_CHECKED})
+"""On a replica nothing may be left out: everything there can be reached, and may be written to."""
+
+
+class Verification:
+    """Runs rounds of verification checks on a replica and records what they say.
+
+    Args:
+        checks: Runs the runbook's checks.
+        site: The replica.
+        course: Of the drill; learns which checks there are and which were red.
+        pace: How long to wait for what.
+        clock: Where time comes from.
+        healthy_start_s: Seconds that the replica's services took to be ready.
+    """
+
+    def __init__(
+        self, checks: Checks, site: Site, course: Course, pace: Pace, clock: Clock, healthy_start_s: float
+    ) -> None:
+        self._checks = checks
+        self._site = site
+        self._course = course
+        self._timeline = course.timeline
+        self._pace = pace
+        self._clock = clock
+        self._healthy_start_s = healthy_start_s
+
+    def until_steady(self) -> list[Checked]:
+        """Run rounds until one is green (monitoring needs a moment to see a fresh system); return what stays red."""
+        rounds: list[list[Checked]] = []
+
+        def red() -> list[Checked]:
+            rounds.append(self.checked(self._checks.verify(self._site), "steady", len(rounds) + 1))
+            return [check for check in rounds[-1] if not check.is_green]
+
+        poll(lambda: not red(), within_s=self._pace.settle_within_s, clock=self._clock, every_s=0.5)
+        self._course.all_checks.update(check.item for check in rounds[-1])
+        if not rounds[-1]:
+            raise UsageError(self._site.runbook.slug, "there is no verification check, so nothing could be verified")
+        return [check for check in rounds[-1] if not check.is_green]
+
+    def red_until_verified(self, during: str, changed_s: float) -> list[str]:
+        """Run rounds until enough in a row are green; return what is red once the last change had time to settle."""
+        settled_s = changed_s + max(self._pace.settle_within_s, 3 * self._healthy_start_s)
+        first_green_s = first_ended_s = 0.0
+        round_ = green = 0
+        while True:
+            round_ += 1
+            round_began_s = self._timeline.now_s()
+            red = self.red(during, round_)
+            if red:
+                green = 0
+                if self._timeline.now_s() >= settled_s:
+                    return red
+            else:
+                first_green_s = first_green_s if green else round_began_s
+                first_ended_s = first_ended_s if green else self._timeline.now_s()
+                green += 1
+                if green == self._pace.hold_rounds:
+                    break
+            with self._course.outside():
+                self._clock.pause(self._pace.hold_gap_s)
+        if during == "recovery":
+            self._course.restored_s, self._course.held_s = first_green_s, first_ended_s
+        return []
+
+    def red(self, during: str, round_: int) -> list[str]:
+        """Run one round of verification and return what is red in it."""
+        checked = self.checked(self._checks.verify(self._site), during, round_)
+        red = [check.item for check in checked if not check.is_green]
+        self._course.ever_red.update(red)
+        if missing := self._course.all_checks - {check.item for check in checked}:
+            raise TargetError("verification", f"a check of the steady state was not run: {', '.join(sorted(missing))}")
+        return red
+
+    def checked(self, checked: list[Checked], during: str, round_: int = 1) -> list[Checked]:
+        """Record what checks said.
+
+        Raises:
+            TargetError: One of them could not be judged, so the drill proves nothing.
+        """
+        self._course.outside_s += sum(check.took_s for check in checked)
+        for check in checked:
+            self._timeline.add("check", **check.to_event(self._site.runbook), during=during, round=round_)
+        for check in checked:
+            if check.outcome in _NOT_JUDGED:
+                raise TargetError(check.item, f"a check could not be judged: {check.seen}")
+        return checked
