@@ -15,14 +15,15 @@ END = "<!-- end of drill -->"
 
 
 def said() -> str:
-    """Return what the drill of the example printed where there is no terminal."""
+    """Return what the drill of the example printed where there is no terminal, from the fault on."""
     lines: list[str] = []
     progress = Progress(lines.append, None)
     for event in read_events(EXAMPLE):
         if event.get("drill") == DRILL:
             fields = {key: value for key, value in event.items() if key not in {"kind", "utc", "at_s"}}
             progress(Event(event["kind"], None, event["at_s"], fields))  # type: ignore[arg-type]
-    return "\n".join(lines)
+    begin = next(number for number, line in enumerate(lines) if "injecting" in line)
+    return "\n".join([lines[0], *lines[begin:]])
 
 
 def readme() -> str:

@@ -70,11 +70,11 @@ def outcome_of(run: Path | None) -> tuple[str, Sequence[str]]:
 
 def run_once(item: str) -> dict[str, Any]:
     """Run one drill and return its row of the log."""
-    before = {path.parent for path in REPORTS.glob("*/run.jsonl")}
     begin_s = time.monotonic()
     done = subprocess.run([*PYTEST, item], cwd=ROOT, capture_output=True, text=True, check=False)
-    new = sorted({path.parent for path in REPORTS.glob("*/run.jsonl")} - before)
-    outcome, reasons = outcome_of(new[-1] if new else None)
+    told = re.search(r"^report: (.*)$", done.stdout, re.MULTILINE)  # other soaks may be writing runs beside this one
+    run = Path(told[1]).parent if told else None
+    outcome, reasons = outcome_of(run)
     closing = (done.stdout.strip() or done.stderr.strip()).splitlines()[-1:]
     return {
         "utc": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -83,7 +83,7 @@ def run_once(item: str) -> dict[str, Any]:
         "reasons": list(reasons),
         "exit_status": done.returncode,
         "took_s": round(time.monotonic() - begin_s, 1),
-        "run": new[-1].name if new else None,
+        "run": run.name if run else None,
         "closing": closing[0] if closing else "",
     }
 
