@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drillbook.clock import SystemClock
 from drillbook.errors import EvidenceError
 from drillbook.timeline import Event, Timeline, read_events
 
@@ -179,3 +180,15 @@ def test_an_event_without_fields_has_kind_and_times() -> None:
         "utc": "2026-01-31T00:00:00.000Z",
         "at_s": 1.2346,
     }
+
+
+def test_a_listener_whose_terminal_is_gone_does_not_end_the_record():
+    timeline = Timeline(SystemClock())
+
+    def gone(event):
+        raise BrokenPipeError
+
+    timeline.listen(gone)
+    timeline.add("first")
+    timeline.add("second")
+    assert [event.kind for event in timeline.events] == ["first", "second"]

@@ -388,8 +388,8 @@ class _Drilling:
         try:
             with self.course.phase("stop"), self.course.outside():
                 self.replica.stop()
-        except EvidenceError:
-            self.replica.stop()  # also where nothing can be written down any more
+        except (EvidenceError, OSError):
+            self.replica.stop()  # also where nothing can be written down or shown any more
             raise
         except DrillbookError as later:
             self.facts.not_removed = str(later)

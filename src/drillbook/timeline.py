@@ -97,8 +97,11 @@ class Timeline:
             self.events.append(event)
             if self._file:
                 self._write(self._file, event)
-        for listener in self._listeners:
-            listener(event)
+        for listener in list(self._listeners):
+            try:
+                listener(event)
+            except OSError:  # whoever watched is gone (a closed pipe); the record goes on without
+                self._listeners.remove(listener)
         return event
 
     def _write(self, file: TextIO, event: Event) -> None:
