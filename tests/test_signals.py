@@ -57,6 +57,7 @@ def test_a_signal_that_is_ignored_stays_ignored() -> None:
     take_back = end_as_by_ctrl_c()
     try:
         os.kill(os.getpid(), signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:
         take_back()
         signal.signal(signal.SIGHUP, before)
