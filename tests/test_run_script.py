@@ -27,6 +27,7 @@ class Place:
 
     def add(self, name: str, body: str) -> None:
         path = self.programs / name
+        path.unlink(missing_ok=True)  # it may be a link to the machine's own program, which must not be written to
         path.write_text(f'#!/bin/bash\nprintf "%s\\n" "{name} $*" >>"{self.log}"\n{body}\n')
         path.chmod(0o755)
 
@@ -71,6 +72,14 @@ def place(tmp_path: Path) -> Place:
         if found := shutil.which(tool):
             (programs / tool).symlink_to(found)
     return Place(root, programs, tmp_path / "calls.log")
+
+
+def test_a_made_up_program_leaves_the_machines_own_alone(place: Place) -> None:
+    real = Path(shutil.which("id") or "")
+    before = real.read_bytes()
+    place.add("id", "echo 0")
+    assert real.read_bytes() == before
+    assert not (place.programs / "id").is_symlink()
 
 
 @pytest.fixture
