@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -55,7 +56,9 @@ def run(job: str, target: Path, *more: str) -> tuple[subprocess.CompletedProcess
     done = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=240, env=dict(os.environ, CI="true")
     )
-    folder = Path(done.stdout.split("report: ")[1].splitlines()[0]).parent
+    told = re.search(r"^report: (.*)$", done.stdout, re.MULTILINE)
+    assert told, done.stdout + done.stderr
+    folder = Path(told[1]).parent
     return done, json.loads((folder / "summary.json").read_text(encoding="utf-8"))
 
 
