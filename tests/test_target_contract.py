@@ -267,6 +267,11 @@ def test_a_hung_command_is_killed_at_its_deadline_with_all_that_belongs_to_it(
     assert gone(session, seconds)
 
 
+def test_a_command_that_is_only_stopped_has_not_ended(session: ShellSession) -> None:
+    output = session.run("exec sh -c '(sleep 1; kill -CONT $$) & kill -STOP $$; echo went on; exit 5'", deadline_s=10)
+    assert (output.stdout, output.exit_status) == (b"went on\n", 5)
+
+
 def test_a_background_process_keeps_running_and_its_late_output_is_nobodys(session: ShellSession) -> None:
     seconds = mark()
     begin_s = time.monotonic()

@@ -66,10 +66,8 @@ __drillbook_hang_up() {
 }
 """
 
-# Job control gives every child a process group; 63 and 62 are the session's stdout and stderr.
-_OPEN_BASH = (
-    "set -m; exec 63>&1 62>&2 >/dev/null 2>&1\n__drillbook_w=; ((BASH_VERSINFO[0] > 4)) && __drillbook_w=-f\n" + _END
-)
+# 63 and 62 are the session's stdout and stderr.
+_OPEN_BASH = "exec 63>&1 62>&2 >/dev/null 2>&1\n" + _END
 
 # dash and busybox know one-digit descriptors only, and have job control only on a terminal: another program must put
 # the command into a group (a session) of its own. Without one only its descendants can be killed.
@@ -122,10 +120,13 @@ def for_bash(nonce: str, command: str, variables: Mapping[str, str], state: str 
         status: What ``$?`` is before it, where there is state.
     """
     begin = f"printf '%s %s\\n' B{nonce} \"$BASHPID\"; printf '%s\\n' B{nonce} >&2; "
-    end = f"wait $__drillbook_w $!; __drillbook_end E{nonce} $? $!\n"
+    # Job control gives the child a process group. It is off while waiting, or a child that was only stopped would count
+    # as ended; `wait -f`, made for that, can spin for ever over a child that was killed (it reads what it has freed:
+    # bash 5.2, wait_for_single_pid in jobs.c).
+    end = f"set +m; wait $!; __drillbook_end E{nonce} $? $!\n"
     if state is None:
         body = f"{_exports(variables)}eval {_quote(command)}"
-        return f"( {begin}{body} ) </dev/null >&63 2>&62 63>&- 62>&- & {end}"
+        return f"set -m; ( {begin}{body} ) </dev/null >&63 2>&62 63>&- 62>&- & {end}"
     # The names keep the marker in two halves: `set` and `declare -p` may print them, and must not print the marker.
     half = len(nonce) // 2
     setup = (
@@ -135,7 +136,7 @@ def for_bash(nonce: str, command: str, variables: Mapping[str, str], state: str 
     lost = 'echo "the working directory $__drillbook_lost is gone; now in /" >&2; exit 1'
     guard = f"[[ ${{__drillbook_lost-}} ]] && {{ {lost}; }}; "
     body = f"{setup}{begin}{guard}__drillbook_status {status}; eval {_quote(command)}\n__drillbook_note"
-    return f"( {body} ) </dev/null >&63 2>&62 & {end}"
+    return f"set -m; ( {body} ) </dev/null >&63 2>&62 & {end}"
 
 
 HANG_UP = "__drillbook_hang_up\n"
@@ -150,7 +151,7 @@ STATE_NOTE = "N"
 _STATE = r"""
 shopt -s expand_aliases
 __drillbook_base=$(compgen -e)
-__drillbook_options=$(shopt -p; set +o)
+__drillbook_options=$(set -m; shopt -p; set +o)
 __drillbook_status() { return "$1"; }
 __drillbook_keep() {
   __drillbook_only="$*" __drillbook_old=
