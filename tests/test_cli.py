@@ -57,13 +57,37 @@ def test_steps_lists_every_command_with_its_id(runbook: Path, capsys: pytest.Cap
         assert f"$ {text}\n" in out
 
 
-def test_steps_as_json_is_one_object_a_step(runbook: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert status_of("steps", "--json", str(runbook)) == 0
-    rows = json.loads(capsys.readouterr().out)
-    assert {row["runbook"] for row in rows} == {"api"}
-    texts = [command["text"] for row in rows for command in row["commands"]]
-    assert texts == ["docker ps", "curl -f http://localhost:8000/health", "docker restart api"]
-    assert [row["scenario"] for row in rows][-1] == "Scenario 1: Out of Memory"
+def test_steps_as_json_is_one_object_a_file_on_one_line(runbook: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert status_of("steps", "--json", str(runbook), str(runbook)) == 0
+    one, two = capsys.readouterr().out.splitlines()
+    assert one == two
+    document = json.loads(one)
+    assert document.keys() == {"path", "title", "steps", "problems"}
+    assert document["path"] == str(runbook)
+    steps = document["steps"]
+    assert steps[-1].keys() >= {"id", "line", "phase", "scenario", "headings", "language", "commands", "hand"}
+    assert steps[-1]["scenario"] == "Scenario 1: Out of Memory"
+    commands = [command for step in steps for command in step["commands"]]
+    assert [command["text"] for command in commands] == [
+        "docker ps",
+        "curl -f http://localhost:8000/health",
+        "docker restart api",
+    ]
+    assert commands[0].keys() >= {"text", "line", "effect", "placeholders", "streams", "terminal", "expects"}
+
+
+def test_steps_of_a_file_that_cannot_be_read_are_a_problem_and_the_others_are_still_told(
+    runbook: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = tmp_path / "bad.md"
+    bad.write_bytes(b"# T\n\xff")
+    assert status_of("steps", "--json", str(bad), str(runbook)) == 2
+    captured = capsys.readouterr()
+    first, second = map(json.loads, captured.out.splitlines())
+    problem = "expected UTF-8, got the byte 0xff at offset 4"
+    assert first == {"path": str(bad), "title": None, "steps": [], "problems": [{"line": 2, "text": problem}]}
+    assert second["steps"]
+    assert captured.err.startswith(f"drillbook: {bad}:2: {problem}")
 
 
 @pytest.mark.parametrize("words", [["steps", "missing.md"], ["render", "missing-run"]])

@@ -22,6 +22,12 @@ LAYERS = (
     {"model"},
     {
         "parser",
+        "annotations",
+        "clients",
+        "outline",
+        "prose",
+        "wording",
+        "listing",
         "target",
         "timeline",
         "effects",

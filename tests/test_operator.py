@@ -1,5 +1,7 @@
 """The operator runs the document's commands and writes down what came back."""
 
+from pathlib import Path
+
 import pytest
 from fakes import FakeClock, FakeTarget, command, shop_runbook
 
@@ -7,6 +9,7 @@ from drillbook.errors import CommandRefused, CommandTimeout, TargetUnreachable
 from drillbook.evidence import Finding
 from drillbook.model import Effect, Phase, Step
 from drillbook.operator import Operator, reading_commands
+from drillbook.parser import parse_text
 from drillbook.site import Site
 from drillbook.timeline import Timeline
 
@@ -50,6 +53,23 @@ def test_an_unresolved_placeholder_never_reaches_a_shell(operator, target):
     record = operator.run(STEP, command("look#1.1", "kubectl describe <node>"))
     assert target.asked == []
     assert "no value for <node>" in record.skipped
+
+
+def test_what_is_typed_into_a_client_reaches_it_on_its_standard_input(target):
+    text = "# T\n\n## Look\n\n```bash\nkubectl exec -it <pod> -- sh\npsql -U shop\nSELECT 1;\n```\n"
+    runbook = parse_text(text, Path("shop.md"))
+    operator = Operator(Site("fake", runbook, lambda role: target, variables={"pod": "db-0"}), Timeline(FakeClock()))
+    step, typed = list(runbook.commands())[-1]
+    assert operator.run(step, typed).text == "SELECT 1;"
+    shell = "kubectl exec -i db-0 -- sh <<'TYPED_'\npsql -U shop <<'TYPED'\nSELECT 1;\nTYPED\nTYPED_"
+    assert target.asked == [shell]
+
+
+def test_what_is_typed_into_a_client_whose_name_is_not_known_does_not_run(target):
+    runbook = parse_text("# T\n\n## Look\n\n```bash\npsql -h <db>\nSELECT 1;\n```\n", Path("shop.md"))
+    operator = Operator(Site("fake", runbook, lambda role: target), Timeline(FakeClock()))
+    assert operator.run(*list(runbook.commands())[-1]).skipped == "no value for <db>"
+    assert target.asked == []
 
 
 def test_both_lines_of_a_rewritten_command_are_recorded(operator):

@@ -1,5 +1,6 @@
 """Runbooks as people write them: ids, phases, scenarios, steps, commands, hand instructions, and bad input."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,10 @@ GATEWAY = Path(__file__).parent.parent / "runbooks" / "inference-gateway.md"
 
 def parsed(text: str) -> Runbook:
     return parse_text(text, Path("some.md"))
+
+
+def shape(name: str) -> Runbook:
+    return parse_runbook(SAMPLES / "shapes" / f"{name}.md")
 
 
 def commands_of(runbook: Runbook) -> list[str]:
@@ -209,7 +214,6 @@ def test_a_variable_that_was_set_before_is_no_placeholder():
     [
         ("missing.md", None, "there is no such runbook"),
         ("empty.md", b" \n\t\n", "got an empty file"),
-        ("flat.md", b"just words\n", "expected at least one heading"),
         ("latin.md", b"# T\n\nna\xefve\n", "expected UTF-8, got the byte 0xef at offset 7"),
     ],
 )
@@ -265,3 +269,159 @@ def test_strange_shell_text_never_ends_in_an_exception(text):
 )  # fmt: skip
 def test_hostile_markdown_is_read_in_seconds(text):
     assert parsed(f"# T\n\n{text}\n").title == "T"
+
+
+def test_commands_in_tables_and_inline_code_are_found_and_what_is_only_talked_about_is_not():
+    runbook = shape("tables-and-inline")
+    assert commands_of(runbook) == [
+        "uptime",
+        "kubectl get pods -n cache",
+        "kubectl describe pod cache-0",
+        "docker ps",
+        "docker stats --no-stream",
+    ]
+    lines = runbook.text.splitlines()
+    assert all(command.text in lines[command.line - 1] for _, command in runbook.commands())
+    assert [command.expects for _, command in runbook.commands() if command.expects] == ["should list four containers"]
+    assert [step.hand for step in runbook.steps if step.hand] == ["Ask whoever deployed last"]
+
+
+def test_prompts_of_root_and_of_named_hosts_are_prompts_and_comments_stay_comments():
+    assert commands_of(shape("prompts")) == [
+        "systemctl status nginx",
+        "uptime",
+        "df -h",
+        "free -m",
+        "git log -1",
+        "tail -n 5 app.log",
+        "du -sh /var/log/*",
+    ]
+
+
+def test_lines_that_are_typed_into_a_client_know_what_opened_it():
+    runbook = shape("clients")
+    opened = {
+        command.text: (runbook.find(command.inside).text if command.inside else None)
+        for _, command in runbook.commands()
+    }
+    shell, database, cache = "kubectl exec -it web-0 -n prod -- sh", "psql -U postgres", "redis-cli -h r1"
+    assert opened == {
+        shell: None,
+        "ls /var/log": shell,
+        database: shell,
+        "SELECT 1;": database,
+        "SELECT a,\n  b\nFROM t\nWHERE x = 'y';": database,
+        "\\q": "psql -h db",
+        "cat /etc/hosts": shell,
+        "exit": shell,
+        "kubectl get pods": None,
+        "ssh web1": None,
+        "sudo systemctl restart worker": "ssh web1",
+        cache: None,
+        "INFO memory": cache,
+        "FLUSHALL": cache,
+        "curl -f http://x/health": None,
+        "psql -h db": None,
+        "SELECT count(*) FROM jobs;": "psql -h db",
+        "uptime": None,
+        "SELECT * FROM pg_locks;": "psql -h db",
+        "DELETE FROM jobs WHERE id = <job-id>;": "psql -h db",
+        "mongosh db1": None,
+        "db.jobs.find()": "mongosh db1",
+        "db.jobs.deleteMany({})": "mongosh db1",
+    }
+    effects = {command.text: command.effect for _, command in runbook.commands()}
+    assert effects["FLUSHALL"] is effects["DELETE FROM jobs WHERE id = <job-id>;"] is Effect.DESTROY
+    assert effects["db.jobs.deleteMany({})"] is Effect.DESTROY
+    assert effects["SELECT count(*) FROM jobs;"] is effects["INFO memory"] is Effect.READ
+    expects = {command.text: command.expects for _, command in runbook.commands() if command.expects}
+    assert expects == {"FLUSHALL": "OK", "SELECT * FROM pg_locks;": "none"}
+
+
+def test_heredocs_quotes_and_continuations_with_a_blank_behind_them_are_one_command():
+    assert commands_of(shape("heredocs")) == [
+        "kubectl apply -f - <<EOF\nkind: Pod\n\nname: x\nEOF",
+        "docker run \\ \n  --rm alpine",
+        'python -c "\nimport os\n\nprint(os.name)\n"',
+        "echo done",
+    ]
+
+
+def test_every_way_to_write_a_placeholder_is_known():
+    names = {command.text: command.placeholders for _, command in shape("placeholders").commands()}
+    assert [name for found in names.values() for name in found] == [
+        "<PID>",
+        "$API_URL",
+        "{{ release }}",
+        "PAGE_ID",
+        "your-container",
+        "sg-12345678",
+        "arn:aws:elasticloadbalancing:...",
+        "2025-10-23T15:40:00Z",
+        "[HOST]",
+    ]
+
+
+def test_untagged_misspelt_and_decorated_languages_are_read_and_messages_are_not():
+    assert commands_of(shape("languages")) == ["uptime", "df -h", "free -m", "vmstat 1 2", "dmesg -T"]
+
+
+def test_a_document_without_headings_is_read_and_the_lack_is_a_problem():
+    runbook = shape("no-headings")
+    assert (runbook.title, commands_of(runbook)) == ("no-headings", ["systemctl restart app"])
+    assert [problem.text for problem in runbook.problems] == [
+        "there is no heading, so nothing tells what the steps are for"
+    ]
+
+
+def test_headings_in_german_give_phases():
+    assert [step.phase for step in shape("german").steps] == [Phase.DIAGNOSE, Phase.RECOVER, Phase.VERIFY]
+
+
+def test_what_the_author_tells_drillbook_in_comments_is_taken_and_typing_errors_are_told():
+    runbook = shape("annotated")
+    assert {step.phase for step in runbook.steps} == {Phase.VERIFY}
+    reasons = [(step.hand or step.commands[0].text, step.human_only) for step in runbook.steps if step.human_only]
+    assert reasons == [
+        ("Open the console", "needs the vendor's console"),
+        ("Click restart", "needs the vendor's console"),
+        ("passwd app", "asks for a password on the terminal"),
+    ]
+    ignored = [(ignored.rules, ignored.first, ignored.last) for ignored in runbook.ignored]
+    assert ignored == [(("DB201",), 1, 31), (("DB101",), 9, 10)]
+    assert [problem.line for problem in runbook.problems] == [25, 28]
+    assert "got 'fase=verify'" in runbook.problems[0].text
+    assert "got 'bogus'" in runbook.problems[1].text
+
+
+HOSTILE = {
+    "deep quotes": "> " * 3_000 + "x\n",
+    "deep lists": "\n".join("  " * depth + "- x" for depth in range(500)),
+    "backticks": "`" * 1_000_000,
+    "fences": "```\n" * 20_000,
+    "brackets": "[" * 50_000 + "](",
+    "emphasis": "*a **b " * 20_000,
+    "NUL and escapes": "# T\n\n```bash\nls \0 \x1b[31m\n```\n",
+    "open quotes": "# T\n\n```bash\n" + "echo 'x\n" * 3_000 + "```\n",
+    "openers": "# T\n\n```bash\n" + "psql -h db\nSELECT 1;\n" * 3_000 + "```\n",
+    "nested openers": "# T\n\n```bash\n" + "ssh a\n" * 3_000 + "```\n",
+    "one long line": "# T\n\n```bash\n" + "echo " + "$(echo " * 2_000 + "\n```\n",
+    "table": "|a|b|\n|-|-|\n" + "|`docker ps -a`|x|\n" * 5_000,
+    "headings": "# A\n## B\n" * 5_000,
+    "comments": "# T\n\n```bash\n" + "# Check it\n\n" * 5_000 + "```\n",
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=list(HOSTILE))
+def test_hostile_documents_are_read_within_seconds(text):
+    begin_s = time.process_time()
+    runbook = parsed(text)
+    assert time.process_time() - begin_s < 20
+    ids = [step.id for step in runbook.steps] + [command.id for _, command in runbook.commands()]
+    assert len(ids) == len(set(ids))
+
+
+def test_ten_megabytes_are_read():
+    block = "## Section {0}\n\nWords that nobody reads.\n\n```bash\n# Look\nkubectl get pods -n x{0}\n```\n\n"
+    big = "# T\n\n" + "".join(block.format(at) for at in range(2_000)) + "x" * 10_000_000
+    assert sum(1 for _ in parsed(big).commands()) == 2_000

@@ -1,11 +1,13 @@
 """The named rules for what cannot run as it stands."""
 
+import subprocess
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from drillbook.effects import streams
-from drillbook.rewrite import SLEEP_UNTIL_READY, STREAM_BOUNDED, TERMINAL_DROPPED, Rewritten, rewrite
+from drillbook.rewrite import SLEEP_UNTIL_READY, STREAM_BOUNDED, TERMINAL_DROPPED, Rewritten, rewrite, typed_into
 
 
 @pytest.mark.parametrize(
@@ -92,3 +94,25 @@ def test_nothing_streams_after_a_rewrite(command, wrap):
 @given(st.text())
 def test_any_text_can_be_rewritten(text):
     assert isinstance(rewrite(text), Rewritten)
+
+
+def test_a_shell_gets_what_is_typed_into_it_and_quotes_nothing():
+    text = "cat <<TYPED\n$HOME\nTYPED\necho 'it is' \"$((1 + 1))\""
+    changed = typed_into(["bash -c 'exec bash --norc'", "sh"], text)
+    ran = subprocess.run(["bash", "-c", changed.text], capture_output=True, text=True, check=True, env={"HOME": "/h"})
+    assert ran.stdout == "/h\nit is 2\n"
+
+
+@pytest.mark.parametrize(
+    ("opener", "runs"),
+    [
+        ("docker exec -it db psql -U app", "docker exec -i db psql -U app"),
+        ("docker exec -ti db sh", "docker exec -i db sh"),
+        ("docker exec -i -t db sh", "docker exec -i db sh"),
+        ("docker-compose exec db psql", "docker-compose exec -T db psql"),
+        ("ssh -t web1", "ssh web1"),
+        ("psql -h db;", "psql -h db"),
+    ],
+)
+def test_what_opens_a_client_loses_its_terminal_and_keeps_its_input(opener, runs):
+    assert typed_into([opener], "x").text == f"{runs} <<'TYPED'\nx\nTYPED"

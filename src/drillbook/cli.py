@@ -1,15 +1,18 @@
 """The console script ``drillbook``: what is done beside pytest."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from drillbook import __version__
-from drillbook.errors import DrillbookError
+from drillbook.errors import DrillbookError, RunbookError
+
+if TYPE_CHECKING:
+    from drillbook.model import Runbook
 
 __all__ = ["main"]
 
@@ -41,27 +44,32 @@ def doctor(as_json: bool) -> None:
 
 @_drillbook.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="One JSON list, a step an object.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a file, on one line.")
 def steps(files: Sequence[Path], as_json: bool) -> None:
     """List the steps and commands of runbooks with their ids, as `covers(...)` takes them."""
+    from drillbook.listing import json_of, table_of
+
+    for file, runbook in _read(files):
+        if as_json:
+            click.echo(json.dumps(json_of(file, runbook), ensure_ascii=False))
+        elif not isinstance(runbook, RunbookError):
+            click.echo(table_of(runbook))
+
+
+def _read(files: Sequence[Path]) -> Iterator[tuple[Path, "Runbook | RunbookError"]]:
+    """Yield every file with what it holds; those that cannot be read are told at once, and end in exit status 2."""
     from drillbook.parser import parse_runbook
 
-    runbooks = [parse_runbook(file) for file in files]
-    if as_json:
-        rows: list[dict[str, Any]] = [
-            {"runbook": runbook.slug, **asdict(step)} for runbook in runbooks for step in runbook.steps
-        ]
-        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
-        return
-    for runbook in runbooks:
-        click.secho(f"{runbook.path}: {runbook.title}", bold=True)
-        for step in runbook.steps:
-            click.echo(f"{step.line:5}  {step.phase:<11}  {step.id}")
-            for command in step.commands:
-                first, *more = command.text.splitlines()
-                click.echo(f"{command.line:5}  {command.effect:<11}    {command.id}  $ {first}{' …' if more else ''}")
-        for problem in runbook.problems:
-            click.echo(f"{runbook.path}:{problem.line}: {problem.text}")
+    failed = False
+    for file in files:
+        try:
+            yield file, parse_runbook(file)
+        except RunbookError as error:
+            failed = True
+            click.echo(f"drillbook: {error}", err=True)
+            yield file, error
+    if failed:
+        raise SystemExit(2)
 
 
 @_drillbook.command()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from drillbook.errors import UsageError
 
-__all__ = ["Command", "Effect", "Phase", "Problem", "Runbook", "Step", "is_titled"]
+__all__ = ["Command", "Effect", "Ignored", "Phase", "Problem", "Runbook", "Step", "is_titled"]
 
 
 def is_titled(title: str, beginning: str) -> bool:
@@ -51,6 +51,8 @@ class Command:
         streams: True where it would run for ever (``logs -f``).
         terminal: True where it asks for a terminal (``-it``).
         expects: What the document says should come back, or None.
+        inside: Id of the command that opened the client (``psql``, a shell in a container) into which this is typed, or
+            None.
     """
 
     id: str
@@ -61,11 +63,12 @@ class Command:
     streams: bool = False
     terminal: bool = False
     expects: str | None = None
+    inside: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One fenced block or one instruction of the document.
+    """One fenced block, one sentence or table row with commands, or one instruction of the document.
 
     Attributes:
         id: Heading path and ordinal there; edits elsewhere leave it alone.
@@ -76,6 +79,7 @@ class Step:
         language: Language of the fence; empty for instructions.
         commands: What a machine can run; empty for instructions.
         hand: The instruction, where only a person can do it, or None.
+        human_only: Why no drill does it, in the author's words, or None.
     """
 
     id: str
@@ -86,6 +90,7 @@ class Step:
     language: str = ""
     commands: tuple[Command, ...] = ()
     hand: str | None = None
+    human_only: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +99,15 @@ class Problem:
 
     line: int
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """Lint rules that the author does not want to hear of, from one line to another (from 1, both included)."""
+
+    rules: tuple[str, ...]
+    first: int
+    last: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +121,7 @@ class Runbook:
         text: The document, untouched.
         steps: In the document's order.
         problems: What the parser could not make sense of.
+        ignored: Lint rules that the author has switched off, and where.
     """
 
     slug: str
@@ -115,6 +130,7 @@ class Runbook:
     text: str
     steps: tuple[Step, ...]
     problems: tuple[Problem, ...] = ()
+    ignored: tuple[Ignored, ...] = ()
 
     def commands(self) -> Iterator[tuple[Step, Command]]:
         """Yield every command with its step, in the document's order."""

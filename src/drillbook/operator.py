@@ -7,7 +7,7 @@ from drillbook.errors import CommandRefused, CommandTimeout
 from drillbook.evidence import Finding, Record, Transcript
 from drillbook.model import Command, Effect, Phase, Runbook, Step
 from drillbook.placeholders import assigned, bind
-from drillbook.rewrite import Rewritten, rewrite
+from drillbook.rewrite import Rewritten, rewrite, typed_into
 from drillbook.site import Site
 from drillbook.target import Output
 from drillbook.timeline import Timeline
@@ -76,8 +76,11 @@ class Operator:
         bound = bind(command.text, self._variables, self._assigned)
         if bound.unbound:
             return self._skip(step, command, f"no value for {', '.join(bound.unbound)}")
+        openers = [bind(opener.text, self._variables, self._assigned) for opener in self._openers(command)]
+        if unbound := [name for opener in openers for name in opener.unbound]:
+            return self._skip(step, command, f"no value for {', '.join(unbound)}")
         self._assigned |= assigned(bound.text)
-        changed = rewrite(bound.text)
+        changed = typed_into([opener.text for opener in openers], bound.text) if openers else rewrite(bound.text)
         if changed.wait_s:
             waited = self._wait(step, command, changed)
             if not changed.text:
@@ -94,6 +97,17 @@ class Operator:
         if command.effect is not Effect.READ:
             self.last_change_s = self._timeline.now_s()
         return self._record(step, command, changed, output)
+
+    def _openers(self, command: Command) -> list[Command]:
+        """Return what opens the clients that a command is typed into, outermost first."""
+        openers: list[Command] = []
+        inside = command.inside
+        while inside:
+            opener = self.site.runbook.find(inside)
+            assert isinstance(opener, Command)
+            openers.insert(0, opener)
+            inside = opener.inside
+        return openers
 
     def run_or_raise(self, step: Step, command: Command) -> Record:
         """Run one command for a check.

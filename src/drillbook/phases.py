@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from drillbook.model import Effect, Phase
 
@@ -17,34 +18,39 @@ _RULES: tuple[tuple[str, str], ...] = (
         Phase.COMMUNICATE,
         (
             r"communicat|notif(y|ication)|status[ -](page|update)|announce|stakeholder|executive summary|"
-            r"acknowledge|message template|declare (an? |the )?(major )?incident|update customers"
+            r"acknowledge|message template|declare (an? |the )?(major )?incident|update customers|kommunik|comunic"
         ),
     ),
-    (Phase.ESCALATE, r"escalat|contact|on-?call rotation"),
+    (Phase.ESCALATE, r"es[ck]ala|contact|on-?call rotation"),
     (
         _BY_COMMANDS,
         r"\bimmediate|triage|first (\d+|few|five|ten) min|diagnos.* (and|&) .*(resol|fix|recover|mitigat)|quick action",
     ),
     (
         Phase.PREVENT,
-        r"prevent|long[- ]term|short[- ]term|post-?mortem|lessons|improvement|hardening|action items|follow-?up",
+        (
+            r"prevent|long[- ]term|short[- ]term|post-?mortem|lessons|improvement|hardening|action items|follow-?up|"
+            r"vorbeug|préven"
+        ),
     ),
     (
         Phase.VERIFY,
         (
             r"verif|validat|monitor(ing)? (for|recovery|the recovery)|stability|smoke test|sanity|"
-            r"confirm(ing|ation)? (the )?(recovery|resolution|fix)|all clear|recovery check|functional test"
+            r"confirm(ing|ation)? (the )?(recovery|resolution|fix)|all clear|recovery check|functional test|überprüf|"
+            r"vérif"
         ),
     ),
     (_AFTERWARDS, r"post[- ]?(incident|recovery|resolution)|after(math|wards)? the incident"),
-    (Phase.DETECT, r"\balerts?\b|symptom|detect|what this means|trigger conditions?|how (you|to) notice"),
-    (Phase.DIAGNOSE, r"diagnos|investigat|analy[sz]|troubleshoot|identify|debug|root cause|gather|assess"),
+    (Phase.DETECT, r"\balerts?\b|symptom|detect|what this means|trigger conditions?|how (you|to) notice|s[ií]ntoma"),
+    (Phase.DIAGNOSE, r"diagn[oó]s|investigat|analy[sz]|troubleshoot|identify|debug|root cause|gather|assess"),
     (_RESOLUTION, r"^(\d+[.)] *)?(resolution|resolve|resolving)\b"),
     (
         Phase.RECOVER,
         (
             r"mitigat|recover|resol|remed|\bfix|restor|strateg|scenario|solution|workaround|roll-?back|bypass|"
-            r"\brepair|failover|\bcauses?\b|common (issues|problems|failures)"
+            r"\brepair|failover|\bcauses?\b|common (issues|problems|failures)|wiederherstell|behebung|lösung|rétabl|"
+            r"récup|recuper|restablec|soluci|soluç"
         ),
     ),
 )
@@ -67,6 +73,7 @@ def slug_of(title: str) -> str:
     return re.sub(r"[\W_]+", "-", title.lower()).strip("-") or "section"
 
 
+@lru_cache(maxsize=1024)
 def phase_of_heading(title: str) -> str | None:
     """Return the name of what a single heading says, or None where it says nothing."""
     return next((what for what, pattern in _COMPILED if pattern.search(title)), None)

@@ -49,15 +49,18 @@ class Bound:
     values: tuple[tuple[str, str], ...] = ()
 
 
-def placeholders(text: str, known: Collection[str] = ()) -> tuple[Placeholder, ...]:
+def placeholders(text: str, known: Collection[str] = (), *, is_shell: bool = True) -> tuple[Placeholder, ...]:
     """Return what a reader must fill in before a command can run, in order of appearance.
 
     Args:
         text: The command.
         known: Shell variables that were set before it.
+        is_shell: False for what is typed into another client, where ``$1`` is no variable of a shell.
     """
     source = text.encode("utf-8", "replace").replace(b"\0", b" ")
     root = parse(mask(source))
+    if not is_shell:
+        return tuple(sorted(_filled_in(source, root), key=lambda place: place.start))
     found = [*_filled_in(source, root), *_variables(source, root, {*known, *_set_in(source, root)})]
     return tuple(sorted(found, key=lambda place: place.start))
 

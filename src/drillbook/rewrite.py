@@ -5,7 +5,7 @@ Reports show both lines, and the names of the rules between them. Placeholders a
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from drillbook.effects import is_stream
@@ -13,7 +13,17 @@ from drillbook.placeholders import Bound, bind
 from drillbook.shell import Simple, Word, parse, simple_commands, walk
 from drillbook.units import parse_duration
 
-__all__ = ["SLEEP_UNTIL_READY", "STREAM_BOUNDED", "TERMINAL_DROPPED", "Bound", "Rewritten", "bind", "rewrite"]
+__all__ = [
+    "SLEEP_UNTIL_READY",
+    "STREAM_BOUNDED",
+    "TERMINAL_DROPPED",
+    "TYPED_INTO_CLIENT",
+    "Bound",
+    "Rewritten",
+    "bind",
+    "rewrite",
+    "typed_into",
+]
 
 STREAM_BOUNDED = "stream-bounded"
 """What would run for ever shows what is there now, as a person sees it in the first seconds, and ends."""
@@ -21,6 +31,9 @@ TERMINAL_DROPPED = "terminal-dropped"
 """``-it`` goes; ``docker-compose exec`` gets ``-T``."""
 SLEEP_UNTIL_READY = "sleep-until-ready"
 """``sleep N`` is not run: the drill waits until the system is ready, for at most so long."""
+
+TYPED_INTO_CLIENT = "typed-into-client"
+"""What a person types into ``psql`` or into a shell in a container is handed to it on its standard input."""
 
 _LOOPS = ("while_statement", "for_statement", "c_style_for_statement")
 _ENGINES = ("docker", "podman", "nerdctl", "docker-compose")
@@ -50,12 +63,13 @@ class _Edit:
     rule: str
 
 
-def rewrite(text: str, *, stream_s: float = 3.0) -> Rewritten:
+def rewrite(text: str, *, stream_s: float = 3.0, keeps_stdin: bool = False) -> Rewritten:
     """Return a command as it can run without a person and without a terminal.
 
     Args:
         text: The command, its placeholders filled in.
         stream_s: Seconds that a stream runs which cannot be told to end by itself.
+        keeps_stdin: ``-it`` becomes ``-i``: something is going to be typed into it.
     """
     source = text.encode("utf-8", "replace")
     edits: list[_Edit] = []
@@ -69,12 +83,30 @@ def rewrite(text: str, *, stream_s: float = 3.0) -> Rewritten:
                 edits.append(_whole(simple, "true", SLEEP_UNTIL_READY))
         elif is_stream(simple) and "timeout" not in simple.inside:
             edits += _bound_stream(simple, source, stream_s)
-        edits += _drop_terminal(simple)
+        edits += _drop_terminal(simple, "-i" if keeps_stdin else "")
     new = _apply(source, edits)
     rules = tuple(dict.fromkeys(edit.rule for edit in edits))
     if rules == (SLEEP_UNTIL_READY,) and new.strip() == "true":
         new = ""
     return Rewritten(new, rules, wait_s)
+
+
+def typed_into(openers: Sequence[str], text: str) -> Rewritten:
+    """Return a command that opens clients, one inside of the other, and types a line into the innermost.
+
+    Args:
+        openers: What opens them, outermost first, placeholders filled in.
+        text: What is typed.
+    """
+    rules: list[str] = []
+    for opener in reversed(openers):
+        changed = rewrite(opener.rstrip(" ;"), keeps_stdin=True)
+        rules += changed.rules
+        mark = "TYPED"
+        while mark in text.split("\n"):
+            mark += "_"
+        text = f"{changed.text} <<'{mark}'\n{text}\n{mark}"
+    return Rewritten(text, tuple(dict.fromkeys((TYPED_INTO_CLIENT, *rules))))
 
 
 def _apply(source: bytes, edits: list[_Edit]) -> str:
@@ -210,7 +242,7 @@ def _with_timeout(simple: Simple, source: bytes, stream_s: float) -> Iterator[_E
     yield _Edit(node.end_byte, node.end_byte, " || [ $? -eq 124 ]; }", STREAM_BOUNDED)
 
 
-def _drop_terminal(simple: Simple) -> Iterator[_Edit]:
+def _drop_terminal(simple: Simple, instead: str) -> Iterator[_Edit]:
     if not _is_placed(simple):
         return
     words = simple.words[1:]
@@ -218,13 +250,13 @@ def _drop_terminal(simple: Simple) -> Iterator[_Edit]:
     names = [word.value for word in words if not word.prefix.startswith("-")]
     is_compose = simple.program == "docker-compose" or "compose" in names[:1]
     if simple.program == "ssh":
-        yield from _without_tty(words)
+        yield from _without_tty(words, "")
     elif at is not None and simple.program in (*_ENGINES, *_CLUSTERS):
         options = words[at + 1 :]
         if is_compose and not any(word.value in ("-T", "--no-TTY") for word in options):
             yield _Edit(words[at].end, words[at].end, " -T", TERMINAL_DROPPED)
         end = next((place for place, word in enumerate(options) if word.value == "--"), None)
-        yield from _without_tty(options[:end] if end is not None else _leading_options(options))
+        yield from _without_tty(options[:end] if end is not None else _leading_options(options), instead)
 
 
 def _leading_options(words: tuple[Word, ...]) -> tuple[Word, ...]:
@@ -236,12 +268,12 @@ def _leading_options(words: tuple[Word, ...]) -> tuple[Word, ...]:
     return words[:at]
 
 
-def _without_tty(words: tuple[Word, ...]) -> Iterator[_Edit]:
+def _without_tty(words: tuple[Word, ...], instead: str) -> Iterator[_Edit]:
     for word in words:
         value = word.value or ""
         if not value.startswith("-"):
             continue
         if value in ("-it", "-ti", "-t", "-tt", "--tty", "--tty=true", "--interactive --tty"):
-            yield _Edit(word.start, word.end, "", TERMINAL_DROPPED)
+            yield _Edit(word.start, word.end, instead if "i" in value.lstrip("-")[:2] else "", TERMINAL_DROPPED)
         elif re.fullmatch(r"-[a-z]*t[a-z]*", value) and re.fullmatch(r"-[itdu]+", value):
             yield _Edit(word.start, word.end, value.replace("t", ""), TERMINAL_DROPPED)

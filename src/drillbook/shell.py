@@ -31,7 +31,8 @@ __all__ = [
 _MAX_DEPTH = 8
 _WINDOW_LINES = 40
 _TRIES = 4_000
-_PROMPT = re.compile(rb"^[ \t]*(?:[\w.@:~/-]*\$|[\w.-]+@[\w.-]+[^\s#$]*[#$]) +(?=\S)")
+_SHORT_BYTES = 4_000
+_PROMPT = re.compile(rb"^[ \t]*(?:[\w.@:~/-]*\$|\[?[\w.-]+@[\w.-]+(?:[: ][^\s#$%\]]*)?\]?[#$%]) +(?=\S)")
 _ANGLE = re.compile(rb"(?<![<\w&>])<([A-Za-z_\x80-\xff][\w .:/|'\x80-\xff-]*[\w\x80-\xff]|[A-Za-z_])>(?!\()")
 _BRACES = re.compile(rb"\{\{ ?[A-Za-z_][\w-]* ?\}\}")
 
@@ -126,7 +127,14 @@ _ASCII = bytes(ord(" ") if byte == 0 else byte if byte < 0x80 else ord("x") for 
 def parse(text: str | bytes) -> Node:
     """Return the root of the syntax tree; what is not ASCII stands in it as letters, so take texts from the source."""
     source = text if isinstance(text, bytes) else text.encode("utf-8", "replace")
-    return _parser().parse(source.translate(_ASCII)).root_node
+    plain = source.translate(_ASCII)
+    return _parse_short(plain) if len(plain) < _SHORT_BYTES else _parser().parse(plain).root_node
+
+
+# Effect, stream, terminal and placeholders of a command are all told from the same tree.
+@lru_cache(maxsize=64)
+def _parse_short(plain: bytes) -> Node:
+    return _parser().parse(plain).root_node
 
 
 def walk(node: Node) -> Iterator[Node]:
@@ -152,10 +160,15 @@ def split_block(text: str) -> list[Statement | Comment]:
             without one are output and dropped.
     """
     source = _without_prompts(text.encode("utf-8", "replace")).replace(b"\0", b" ")
-    root = parse(mask(source))
+    root = parse(mask(_joined(source)))
     if not root.has_error:
         return _pieces(source, root, 0)
     return _line_by_line(source)
+
+
+def _joined(source: bytes) -> bytes:
+    """Move blanks behind a backslash at a line's end to before it: the author means the command to go on."""
+    return re.sub(rb"\\([ \t]+)(?=\n)", rb"\1\\", source)
 
 
 def _without_prompts(source: bytes) -> bytes:
@@ -220,17 +233,21 @@ def _longest_start(lines: list[bytes], at: int, window: int) -> tuple[int, list[
         return 1, []
     for end in range(at + 1, min(at + window, len(lines)) + 1):
         part = b"\n".join(lines[at:end])
-        root = parse(mask(part))
-        goes_on = lines[end - 1].endswith(b"\\") and end < len(lines)
+        root = parse(mask(_joined(part)))
+        goes_on = _goes_on(lines, end)
         if not root.has_error and not goes_on:
             return end - at, _pieces(part, root, at)
         if not goes_on and end - at > 1 and not lines[end - 1].strip() and not _is_open(part):
             break
     end = at + 1
-    while lines[end - 1].endswith(b"\\") and end < len(lines):
+    while _goes_on(lines, end):
         end += 1
     text = b"\n".join(lines[at:end]).decode("utf-8", "replace").strip()
     return end - at, [Statement(text, at, end - 1, broken=True)]
+
+
+def _goes_on(lines: list[bytes], end: int) -> bool:
+    return end < len(lines) and lines[end - 1].rstrip(b" \t").endswith(b"\\")
 
 
 def _is_open(part: bytes) -> bool:

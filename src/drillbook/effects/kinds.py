@@ -1,12 +1,12 @@
 """What a command does to those who rely on the service: read, tell, edit, change or destroy."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from drillbook.model import Effect
 from drillbook.shell import Simple, simple_commands
 
-__all__ = ["effect_of"]
+__all__ = ["effect_of", "effect_of_code", "effect_of_redis", "effect_of_sql"]
 
 _ORDER = (Effect.READ, Effect.EDIT, Effect.TELL, Effect.CHANGE, Effect.DESTROY)
 
@@ -175,8 +175,35 @@ def _curl(simple: Simple) -> Effect:
     return Effect.READ if verb == "POST" and _ASKING_URL.search(url) else Effect.CHANGE
 
 
+def effect_of_sql(text: str) -> Effect:
+    """Return the effect of SQL, or of one of psql's own commands."""
+    if _SQL_DESTROY.search(text):
+        return Effect.DESTROY
+    return Effect.CHANGE if _SQL_CHANGE.search(text) else Effect.READ
+
+
+def effect_of_redis(text: str) -> Effect:
+    """Return the effect of a line that is typed into redis-cli."""
+    return _redis_words(text.split())
+
+
+def effect_of_code(text: str) -> Effect:
+    """Return the effect of a line that is typed into a database's or a framework's own console."""
+    if re.search(
+        r"\b(drop|delete|remove|destroy|purge|kill)\w*\s*[.(]|\b(drop|delete|remove|destroy)\w*\b", text, re.IGNORECASE
+    ):
+        return Effect.DESTROY
+    changes = (
+        r"\b(insert|update|create|save|restart|set|stepDown|initiate|reconfig|shutdown|perform|enqueue|retry)\w*\b"
+    )
+    return Effect.CHANGE if re.search(changes, text, re.IGNORECASE) else Effect.READ
+
+
 def _redis(simple: Simple) -> Effect:
-    words = [word for word in simple.arguments if not word.startswith("-")]
+    return _redis_words([word for word in simple.arguments if not word.startswith("-")])
+
+
+def _redis_words(words: Sequence[str]) -> Effect:
     for word in words[:4]:
         if _REDIS_DESTROY.fullmatch(word):
             return Effect.DESTROY
@@ -197,12 +224,7 @@ def _redis(simple: Simple) -> Effect:
 
 
 def _sql(simple: Simple) -> Effect:
-    for word in simple.arguments:
-        if _SQL_DESTROY.search(word):
-            return Effect.DESTROY
-        if _SQL_CHANGE.search(word):
-            return Effect.CHANGE
-    return Effect.READ
+    return max(map(effect_of_sql, simple.arguments), key=_ORDER.index, default=Effect.READ)
 
 
 def _aws(simple: Simple) -> Effect:
