@@ -8,6 +8,7 @@ from drillbook.replica import Replica
 __all__ = ["Fault", "confirm"]
 
 _LOOKS = 3
+_STARTS = 6
 _LOOK_GAP_S = 0.4
 
 
@@ -49,8 +50,9 @@ def confirm(fault: Fault, replica: Replica, clock: Clock) -> bool:
     """Wait until a fault's effect shows and stays; True where it did within ``effect_within_s``.
 
     A service that its supervisor starts again and again is down for moments long before it is down. Only what three
-    looks in a row see, 0.4 s apart, has an effect. It has no less than two healthy starts of the replica, because the
-    starts that it takes are slow on a slow machine.
+    looks in a row see, 0.4 s apart, has an effect. It has no less than six healthy starts of the replica: the starts
+    that it takes until the supervisor gives up are slow on a slow machine (systemd allows five, Compose what the file
+    says).
     """
 
     def stays() -> bool:
@@ -61,4 +63,4 @@ def confirm(fault: Fault, replica: Replica, clock: Clock) -> bool:
                 return False
         return True
 
-    return poll(stays, within_s=max(fault.effect_within_s, 2 * replica.healthy_start_s), clock=clock)
+    return poll(stays, within_s=max(fault.effect_within_s, _STARTS * replica.healthy_start_s), clock=clock)
