@@ -85,12 +85,51 @@ def test_steps_of_a_file_that_cannot_be_read_are_a_problem_and_the_others_are_st
     captured = capsys.readouterr()
     first, second = map(json.loads, captured.out.splitlines())
     problem = "expected UTF-8, got the byte 0xff at offset 4"
-    assert first == {"path": str(bad), "title": None, "steps": [], "problems": [{"line": 2, "text": problem}]}
+    assert first == {
+        "path": str(bad),
+        "title": None,
+        "steps": [],
+        "problems": [{"line": 2, "text": problem, "kind": "file"}],
+    }
     assert second["steps"]
     assert captured.err.startswith(f"drillbook: {bad}:2: {problem}")
 
 
-@pytest.mark.parametrize("words", [["steps", "missing.md"], ["render", "missing-run"]])
+def test_lint_ends_with_1_on_findings_and_names_line_rule_and_mend(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "api.md"
+    path.write_text("# T\n\n## Verification\n\n```bash\ncurl http://x/health\n```\n", encoding="utf-8")
+    assert status_of("lint", str(path)) == 1
+    first, second, last = capsys.readouterr().out.splitlines()
+    assert first.startswith(f"{path}:6: DB101 curl exits 0")
+    assert second.strip().startswith("mend: add -f")
+    assert last == "1 finding in 1 runbook"
+    assert status_of("lint", "--json", str(path)) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert document["path"] == str(path)
+    assert [(one["rule"], one["line"], one["command"]) for one in document["findings"]] == [
+        ("DB101", 6, "verification#1.1")
+    ]
+    assert document["findings"][0].keys() == {"rule", "line", "text", "mend", "command"}
+
+
+def test_lint_ends_with_0_where_nothing_is_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "api.md"
+    path.write_text("# T\n\n## Verification\n\n```bash\ncurl -f http://x/health\n```\n", encoding="utf-8")
+    assert status_of("lint", str(path), str(path)) == 0
+    assert capsys.readouterr().out == "nothing found in 2 runbooks\n"
+
+
+def test_lint_looks_names_up_in_a_compose_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, compose = tmp_path / "api.md", tmp_path / "compose.yaml"
+    path.write_text("# T\n\n## Diagnosis\n\n```bash\ndocker-compose logs worker\n```\n", encoding="utf-8")
+    compose.write_text("services: {api: {}}\n", encoding="utf-8")
+    assert status_of("lint", str(path), "--compose", str(compose)) == 1
+    assert "DB303 no service 'worker'; there are api" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [["steps", "missing.md"], ["lint", "missing.md"], ["render", "missing-run"]])
 def test_an_error_is_one_message_and_no_traceback(
     words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -39,7 +39,7 @@ LAYERS = (
         "guard_programs",
         "guard_sql",
     },
-    {"evidence", "site"},
+    {"evidence", "site", "lint"},
     {"replica", "client", "operator", "budget", "judge"},
     {"faults", "recovery", "course"},
     {"aftermath", "case"},

@@ -49,27 +49,59 @@ def steps(files: Sequence[Path], as_json: bool) -> None:
     """List the steps and commands of runbooks with their ids, as `covers(...)` takes them."""
     from drillbook.listing import json_of, table_of
 
+    failed = False
     for file, runbook in _read(files):
+        failed = failed or isinstance(runbook, RunbookError)
         if as_json:
             click.echo(json.dumps(json_of(file, runbook), ensure_ascii=False))
         elif not isinstance(runbook, RunbookError):
             click.echo(table_of(runbook))
+    if failed:
+        raise SystemExit(2)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def _read(files: Sequence[Path]) -> Iterator[tuple[Path, "Runbook | RunbookError"]]:
-    """Yield every file with what it holds; those that cannot be read are told at once, and end in exit status 2."""
+    """Yield every file with what it holds; one that cannot be read is told at once."""
     from drillbook.parser import parse_runbook
 
-    failed = False
     for file in files:
         try:
             yield file, parse_runbook(file)
         except RunbookError as error:
-            failed = True
             click.echo(f"drillbook: {error}", err=True)
             yield file, error
-    if failed:
-        raise SystemExit(2)
+
+
+@_drillbook.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--compose", type=click.Path(path_type=Path), help="The runbook's compose file: its names are looked up.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a file, on one line.")
+def lint(files: Sequence[Path], compose: Path | None, as_json: bool) -> None:
+    """Find what is rotten in runbooks; exit status 1 where something is."""
+    from drillbook.lint import lint as look
+    from drillbook.lint.compose import read_compose
+
+    names = read_compose(compose) if compose else None
+    total = failed = 0
+    for file, runbook in _read(files):
+        if isinstance(runbook, RunbookError):
+            failed += 1
+            continue
+        found = look(runbook, names)
+        total += len(found)
+        if as_json:
+            click.echo(json.dumps({"path": str(file), "findings": [asdict(one) for one in found]}, ensure_ascii=False))
+        for one in () if as_json else found:
+            click.echo(f"{file}:{one.line}: {one.rule} {one.text}\n    mend: {one.mend}")
+    if not as_json and len(files) > failed:
+        looked_at = _count(len(files) - failed, "runbook")
+        click.echo(f"{_count(total, 'finding')} in {looked_at}" if total else f"nothing found in {looked_at}")
+    if total or failed:
+        raise SystemExit(2 if failed else 1)
 
 
 @_drillbook.command()

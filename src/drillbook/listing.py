@@ -19,7 +19,7 @@ def json_of(path: Path, runbook: Runbook | RunbookError) -> dict[str, Any]:
     """
     if isinstance(runbook, RunbookError):
         line = runbook.where.rpartition(":")[2]
-        problem = {"line": int(line) if line.isdigit() else 0, "text": runbook.problem}
+        problem = {"line": int(line) if line.isdigit() else 0, "text": runbook.problem, "kind": "file"}
         return {"path": str(path), "title": None, "steps": [], "problems": [problem]}
     return {
         "path": str(path),

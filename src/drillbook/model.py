@@ -95,10 +95,18 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that the document's own text makes impossible or doubtful."""
+    """Something that the document's own text makes impossible or doubtful.
+
+    Attributes:
+        line: In the document, from 1.
+        text: What it is.
+        kind: ``fence`` (never closed), ``syntax`` (no shell text), ``remark`` (of the author to drillbook) or
+            ``heading`` (there is none).
+    """
 
     line: int
     text: str
+    kind: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +130,7 @@ class Runbook:
         steps: In the document's order.
         problems: What the parser could not make sense of.
         ignored: Lint rules that the author has switched off, and where.
+        headings: Path of every heading, and its line; headings of one name under one parent have the same path.
     """
 
     slug: str
@@ -131,6 +140,7 @@ class Runbook:
     steps: tuple[Step, ...]
     problems: tuple[Problem, ...] = ()
     ignored: tuple[Ignored, ...] = ()
+    headings: tuple[tuple[str, int], ...] = ()
 
     def commands(self) -> Iterator[tuple[Step, Command]]:
         """Yield every command with its step, in the document's order."""

@@ -31,8 +31,8 @@ class Outline:
         self._paths: set[str] = set()
         self._ordinals: Counter[str] = Counter()
 
-    def enter(self, level: int, title: str) -> None:
-        """Go on under a heading."""
+    def enter(self, level: int, title: str) -> str:
+        """Go on under a heading and return its path, which it may share with others of that name under its parent."""
         while self._open and self._open[-1].level >= level:
             self._open.pop()
         parents = [heading for heading in self._open if not self._is_title(heading.level)]
@@ -43,6 +43,7 @@ class Outline:
             path = f"{base}-{number}"
         self._paths.add(path)
         self._open.append(_Heading(level, title, path))
+        return base
 
     def declare(self, phase: Phase) -> None:
         """Take the author's word for what the section is for, from here to its end."""

@@ -84,10 +84,10 @@ def parse_text(text: str, path: Path) -> Runbook:
     reader = _Reader(text)
     steps = tuple(reader.steps())
     if not reader.titles:
-        reader.problems.insert(0, Problem(1, "there is no heading, so nothing tells what the steps are for"))
+        reader.problems.insert(0, Problem(1, "there is no heading, so nothing tells what the steps are for", "heading"))
     title = reader.titles[0] if reader.titles else path.stem
     problems = tuple(sorted(reader.problems, key=lambda problem: problem.line))
-    return Runbook(path.stem, path, title, text, steps, problems, tuple(reader.ignored))
+    return Runbook(path.stem, path, title, text, steps, problems, tuple(reader.ignored), tuple(reader.headings))
 
 
 _EFFECTS = {
@@ -117,6 +117,7 @@ class _Reader:
         self._pending = _NO_ANNOTATION
         self.problems: list[Problem] = []
         self.ignored: list[Ignored] = []
+        self.headings: list[tuple[str, int]] = []
         self.titles = [title for at in range(len(self._tokens)) if (title := self._title_at(at)) is not None]
 
     def steps(self) -> Iterator[Step]:
@@ -126,7 +127,8 @@ class _Reader:
             title = self._title_at(at)
             if title is not None:
                 self._pending = _NO_ANNOTATION
-                self._outline.enter(int(token.tag[1]) if token.type == "heading_open" else 2, title)
+                path = self._outline.enter(int(token.tag[1]) if token.type == "heading_open" else 2, title)
+                self.headings.append((path, (token.map or [0])[0] + 1))
                 continue
             match token.type:
                 case "fence" | "code_block":
@@ -151,7 +153,7 @@ class _Reader:
         found = annotation_in(token.content.strip())
         first = (token.map or [0])[0] + 1
         if found and found.problem:
-            self.problems.append(Problem(first, found.problem))
+            self.problems.append(Problem(first, found.problem, "remark"))
         elif found and found.phase:
             self._outline.declare(found.phase)
         elif found and found.ignore and not self._outline.titles:
@@ -190,7 +192,9 @@ class _Reader:
         language = re.split(r"[\s{,]", token.info.strip(), maxsplit=1)[0].lower() if token.info.strip() else ""
         first = begin + (2 if token.type == "fence" else 1)
         if token.type == "fence" and not _is_closed(self._lines[begin:end], token.markup):
-            self.problems.append(Problem(begin + 1, f"the fence that opens with {token.markup} is never closed"))
+            self.problems.append(
+                Problem(begin + 1, f"the fence that opens with {token.markup} is never closed", "fence")
+            )
         if language not in CLIENT_LANGUAGES and not _is_shell(language, token.content):
             yield self._of_template(token, language, begin + 1)
             return
@@ -199,7 +203,9 @@ class _Reader:
         phase, human_only = self._told_inside(block.annotations, lines, first)
         for line in lines:
             if line.statement.broken:
-                self.problems.append(Problem(first + line.line, f"no shell text: {line.statement.text[:60]!r}"))
+                self.problems.append(
+                    Problem(first + line.line, f"no shell text: {line.statement.text[:60]!r}", "syntax")
+                )
         if phase is None:
             phase = self._outline.phase([_EFFECTS[line.client](line.statement.text) for line in lines])
         ids: list[str] = []
@@ -226,7 +232,7 @@ class _Reader:
             phase = remark.phase or phase
             human_only = remark.human_only or human_only
             if remark.problem:
-                self.problems.append(Problem(first + at, remark.problem))
+                self.problems.append(Problem(first + at, remark.problem, "remark"))
             if remark.ignore:
                 meant = next((line.statement for line in lines if line.statement.end_line >= at), None)
                 last = meant.end_line if meant else at

@@ -21,6 +21,7 @@ __all__ = [
     "command_of",
     "mask",
     "parse",
+    "pipelines",
     "runs",
     "simple_commands",
     "split_block",
@@ -276,6 +277,35 @@ def _simple(text: str, depth: int) -> Iterator[Simple]:
             simple = command_of(source, node)
             yield simple
             yield from _nested(simple, depth + 1)
+
+
+def pipelines(text: str) -> list[tuple[Simple, ...]]:
+    """Return the pipelines of a statement, each as its simple commands; a command without a pipe is one of its own.
+
+    What stands in substitutions is left out; what stands in loops and conditions is not.
+    """
+    source = text.encode("utf-8", "replace").replace(b"\0", b" ")
+    found: list[tuple[Simple, ...]] = []
+    stack = [parse(mask(source))]
+    while stack:
+        node = stack.pop()
+        if node.type == "pipeline":
+            parts = (part for child in node.named_children for part in walk(child) if part.type == "command")
+            found.append(tuple(command_of(source, part) for part in parts if not _is_substituted(part, node)))
+        elif node.type == "command":
+            found.append((command_of(source, node),))
+        else:
+            stack.extend(reversed(node.named_children))
+    return found
+
+
+def _is_substituted(node: Node, within: Node) -> bool:
+    parent = node.parent
+    while parent is not None and parent.start_byte >= within.start_byte and parent != within:
+        if parent.type in ("command_substitution", "process_substitution"):
+            return True
+        parent = parent.parent
+    return False
 
 
 def command_of(source: bytes, node: Node) -> Simple:

@@ -1,0 +1,5 @@
+"""``python -m drillbook`` is the console script."""
+
+from drillbook.cli import main
+
+main()

@@ -1,0 +1,132 @@
+"""What a lint rule is, and what it looks at."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from drillbook.clients import Client, opened_by
+from drillbook.lint.compose import Compose
+from drillbook.model import Command, Phase, Runbook, Step
+from drillbook.shell import Simple, pipelines, simple_commands
+
+__all__ = ["RULES", "Document", "Hit", "Rule", "rule"]
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """Where a rule found something: line in the document, what it is, and the command's id where there is one."""
+
+    line: int
+    text: str
+    command: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One thing that is rotten in runbooks.
+
+    Attributes:
+        id: ``DB`` and three digits; the first is the family.
+        says: The rule in a sentence.
+        mend: What to write instead.
+        find: Yields what is wrong in a document.
+    """
+
+    id: str
+    says: str
+    mend: str
+    find: "Callable[[Document], Iterator[Hit]]"
+
+
+RULES: dict[str, Rule] = {}
+"""All rules by id."""
+
+
+def rule(
+    id_: str, says: str, mend: str
+) -> "Callable[[Callable[[Document], Iterator[Hit]]], Callable[[Document], Iterator[Hit]]]":
+    """Enter a function into the rules."""
+
+    def enter(find: "Callable[[Document], Iterator[Hit]]") -> "Callable[[Document], Iterator[Hit]]":
+        assert id_ not in RULES
+        RULES[id_] = Rule(id_, says, mend, find)
+        return find
+
+    return enter
+
+
+class Document:
+    """A runbook and what stands around it.
+
+    Args:
+        runbook: The parsed document.
+        compose: What its compose file defines; None where no file is given.
+    """
+
+    def __init__(self, runbook: Runbook, compose: Compose | None = None) -> None:
+        self.runbook = runbook
+        self.compose = compose
+        self.lines = runbook.text.splitlines()
+
+    @cached_property
+    def commands(self) -> list[tuple[Step, Command]]:
+        """Every command that is shell text, with its step; what is typed into other clients is not."""
+        by_id = {command.id: command for _, command in self.runbook.commands()}
+
+        def is_shell(command: Command) -> bool:
+            opener = by_id.get(command.inside or "")
+            return opener is None or opened_by(opener.text) is Client.SHELL
+
+        return [(step, command) for step, command in self.runbook.commands() if is_shell(command)]
+
+    def simples(self) -> Iterator[tuple[Step, Command, Simple]]:
+        """Yield every simple command of the document."""
+        for step, command in self.commands:
+            for simple in simple_commands(command.text):
+                yield step, command, simple
+
+    def inner(self, command: Command) -> tuple[Simple, ...]:
+        """Return the simple commands of a command, with those that they run inside of containers and shells."""
+        return simple_commands(command.text)
+
+    def pipes(self) -> Iterator[tuple[Step, Command, tuple[Simple, ...]]]:
+        """Yield every pipeline of the document."""
+        for step, command in self.commands:
+            for stages in pipelines(command.text):
+                if stages:
+                    yield step, command, stages
+
+    def around(self, command: Command, before: int = 6) -> str:
+        """Return the text just above a command, up to the heading before it, and its own lines."""
+        end = command.line - 1 + command.text.count("\n") + 1
+        begin = max(0, command.line - 1 - before)
+        above = self.lines[begin : command.line - 1]
+        for at in range(len(above) - 1, -1, -1):
+            if re.match(r"#{1,6} \S", above[at]) and not self._in_fence(begin + at):
+                above = above[at:]
+                break
+        return "\n".join([*above, *self.lines[command.line - 1 : end]])
+
+    def _in_fence(self, at: int) -> bool:
+        return any(
+            step.commands and step.commands[0].line - 1 <= at <= step.commands[-1].line - 1
+            for step in self.runbook.steps
+        )
+
+    @cached_property
+    def folders(self) -> list[Path]:
+        """Where a relative path may begin: the document's folder and those above it, up to the repository's."""
+        folder = self.runbook.path.resolve().parent
+        found = [folder]
+        while not (folder / ".git").exists() and folder.parent != folder:
+            folder = folder.parent
+            found.append(folder)
+        if not (folder / ".git").exists():
+            return [self.runbook.path.resolve().parent]
+        return found
+
+    def has_phase(self, phase: Phase) -> bool:
+        """True where some step is for this."""
+        return any(step.phase is phase for step in self.runbook.steps)
