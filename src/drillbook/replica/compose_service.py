@@ -7,7 +7,7 @@ from typing import Any
 from drillbook.errors import ReplicaError
 from drillbook.replica import Attachment
 from drillbook.replica.cgroup import is_frozen, memory_limit, oom_kills_in_files, oom_kills_in_kernel_log
-from drillbook.replica.inner_engine import InnerEngine
+from drillbook.replica.inner_engine import ANSWERS_WITHIN_S, InnerEngine
 from drillbook.replica.snapshot import fixed_address, own_aliases
 from drillbook.target import Output
 
@@ -156,7 +156,7 @@ class ComposeService:
             return 0
         pid = int(container["State"]["Pid"])
         seen = self._look(pid) if pid else {}
-        log = self._engine.host.run(f"dmesg 2>/dev/null | grep -F oom-kill: | grep -F {container['Id']} || true").out
+        log = self._asked(f"dmesg 2>/dev/null | grep -F oom-kill: | grep -F {container['Id']} || true")
         return max(oom_kills_in_files(seen.get("oom", "")), oom_kills_in_kernel_log(log, str(container["Id"])))
 
     def memory_limit_bytes(self) -> int | None:
@@ -216,9 +216,7 @@ class ComposeService:
     def logs(self, lines: int = 10) -> str:
         """Return the last lines that its container printed."""
         container = self.container_name()
-        return (
-            self._engine.host.run(f"docker logs --tail {lines} {shlex.quote(container)} 2>&1").out if container else ""
-        )
+        return self._asked(f"docker logs --tail {lines} {shlex.quote(container)} 2>&1") if container else ""
 
     def _main_pid(self, container: Mapping[str, Any]) -> int | None:
         pid = int(container["State"]["Pid"])
@@ -230,8 +228,11 @@ class ComposeService:
             return int(children[0]) if children else None
         return pid if seen else None
 
+    def _asked(self, command: str) -> str:
+        return self._engine.host.run(command, deadline_s=ANSWERS_WITHIN_S).out
+
     def _look(self, pid: int) -> dict[str, str]:
-        said = self._engine.host.run(f"sh -c {shlex.quote(_LOOK)} look {pid} 2>/dev/null").out
+        said = self._asked(f"sh -c {shlex.quote(_LOOK)} look {pid} 2>/dev/null")
         sections = (part.partition("\n") for part in ("\n" + said).split("\n@")[1:])
         return {name: text for name, _, text in sections}
 

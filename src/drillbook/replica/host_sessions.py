@@ -11,6 +11,9 @@ from drillbook.target.session import ShellSession
 
 __all__ = ["HostSessions"]
 
+_ANSWER_WITHIN_S = 20.0
+"""An idle shell in a replica that is busy killing and starting services on a slow machine is slow, not gone."""
+
 
 class HostSessions:
     """One open shell for each role; made when it is first asked for.
@@ -59,6 +62,11 @@ class HostSessions:
                 way = Way(f"docker://{self._container}/{name}", argv, place)
                 # Named by role: what is behind it is the replica's own affair.
                 self._open[name] = ShellSession(
-                    name, way.argv, env=engine_environment(), stateful=stateful, hint=way.hint
+                    name,
+                    way.argv,
+                    env=engine_environment(),
+                    stateful=stateful,
+                    answer_within_s=_ANSWER_WITHIN_S,
+                    hint=way.hint,
                 )
             return self._open[name]

@@ -9,9 +9,12 @@ from urllib.parse import quote
 from drillbook.errors import ReplicaError
 from drillbook.target import Target
 
-__all__ = ["SERVICE_LABEL", "InnerEngine"]
+__all__ = ["ANSWERS_WITHIN_S", "SERVICE_LABEL", "InnerEngine"]
 
 SERVICE_LABEL = "com.docker.compose.service"
+ANSWERS_WITHIN_S = 60.0
+"""For the drill's own questions to a replica: it says what is hopeless. An engine that restarts a service over and over
+on a slow machine was seen to take more than 10 s for one answer."""
 _SOCKET = "/var/run/docker.sock"
 
 
@@ -33,7 +36,8 @@ class InnerEngine:
         """
         query = "&".join(f"{name}={quote(value)}" for name, value in parameters.items())
         address = f"http://docker{path}" + (f"?{query}" if query else "")
-        said = self.host.run(f"curl -sS -w '\\n%{{http_code}}' --unix-socket {_SOCKET} {shlex.quote(address)}")
+        asked = f"curl -sS -w '\\n%{{http_code}}' --unix-socket {_SOCKET} {shlex.quote(address)}"
+        said = self.host.run(asked, deadline_s=ANSWERS_WITHIN_S)
         answer, _, status = said.out.rpartition("\n")
         if status == "404":
             return None

@@ -10,7 +10,7 @@ from typing import Any
 
 from drillbook.errors import ReplicaError
 from drillbook.replica import Snapshot
-from drillbook.replica.inner_engine import SERVICE_LABEL, InnerEngine
+from drillbook.replica.inner_engine import ANSWERS_WITHIN_S, SERVICE_LABEL, InnerEngine
 
 __all__ = [
     "container_state",
@@ -205,7 +205,7 @@ def _hash_files(project: str, tracked: Sequence[str]) -> str:
 
 
 def _said(engine: InnerEngine, command: str) -> str:
-    said = engine.host.run(command, deadline_s=20.0)
+    said = engine.host.run(command, deadline_s=ANSWERS_WITHIN_S)
     if said.exit_status:
         raise ReplicaError(
             engine.host.name,
