@@ -39,7 +39,7 @@ LAYERS = (
         "guard_programs",
         "guard_sql",
     },
-    {"evidence", "site", "lint"},
+    {"evidence", "site", "lint", "ledger"},
     {"replica", "client", "operator", "budget", "judge"},
     {"faults", "recovery", "course"},
     {"aftermath", "case"},
@@ -47,7 +47,7 @@ LAYERS = (
     {"drill"},
     {"verdict"},
     {"report"},
-    {"plugin"},
+    {"plugin", "bookkeeping"},
     {"cli", "doctor", "__main__"},
 )
 ENGINES = {"docker", "testcontainers", "testinfra"}

@@ -105,6 +105,33 @@ def lint(files: Sequence[Path], compose: Path | None, as_json: bool) -> None:
 
 
 @_drillbook.command()
+@click.argument("slug", required=False)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a runbook, on one line.")
+@click.option("--write", is_flag=True, help="Write runbooks/SLUG.lock.json from what passed.")
+@click.option("--strict", is_flag=True, help="Fail where an edit has outdated a check or a drill, or one is red.")
+@click.option(
+    "--fail-under", type=click.FloatRange(0, 100), metavar="PERCENT", help="Fail where less is accounted for."
+)
+def ledger(slug: str | None, as_json: bool, write: bool, strict: bool, fail_under: float | None) -> None:
+    """Account for every command and instruction of the runbooks in ./runbooks, or of one of them."""
+    from drillbook.bookkeeping import account_of_project, runbooks_of, write_lock_of_project
+    from drillbook.ledger.listing import table_of
+
+    root = Path.cwd()
+    failed = False
+    for runbook in runbooks_of(root, slug):
+        if write:
+            path, number = write_lock_of_project(root, runbook)
+            click.echo(f"{path.relative_to(root)}: {_count(number, 'proof')}", err=as_json)
+        account = account_of_project(root, runbook)
+        click.echo(json.dumps(account.to_json(), ensure_ascii=False) if as_json else table_of(account))
+        failed = failed or (strict and bool(account.outdated or account.failed))
+        failed = failed or (fail_under is not None and account.covered_ratio * 100 < fail_under)
+    if failed:
+        raise SystemExit(1)
+
+
+@_drillbook.command()
 @click.argument("run", type=click.Path(path_type=Path))
 def render(run: Path) -> None:
     """Write the report of a run (a folder in reports/) again, also of one that was killed."""

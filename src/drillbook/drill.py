@@ -17,6 +17,7 @@ from drillbook.errors import DrillbookError, EvidenceError, RunbookError, UsageE
 from drillbook.evidence import Checked
 from drillbook.faults import Fault, confirm
 from drillbook.judge import judge
+from drillbook.ledger.rows import rows_of
 from drillbook.model import Phase, Runbook, is_titled
 from drillbook.operator import Operator
 from drillbook.recovery import Recovery
@@ -91,6 +92,7 @@ class Drill:
             raise UsageError(f"case {self.case.id}", problem, hint=f"scenarios: {'; '.join(titles)}")
 
     def _begin(self, replica: Replica) -> None:
+        self.timeline.add("document", runbook=self.runbook.slug, rows=[row.to_event() for row in rows_of(self.runbook)])
         self.timeline.add(
             "drill.begin",
             runbook=self.runbook.slug,
@@ -186,7 +188,7 @@ class _Drilling:
         with self.course.phase("steady"):
             red = self.verification.until_steady()
             self.facts.unhealthy_before = [f"{check.item}: {check.seen}" for check in red]
-            control = Operator(self.site, Timeline(self.clock))
+            control = Operator(self.site, self.timeline, kind="rehearsal")
             with self.course.outside():
                 control.read_all()
             diagnosis = self.verification.checked(self.checks.diagnose(self.site, control.transcript), "steady")

@@ -50,6 +50,12 @@ class Transcript:
 
     def __init__(self, records: Iterable[Record] = ()) -> None:
         self._records = list(records)
+        self.read: set[str] = set()
+        """Ids of the commands whose output somebody has looked at by name."""
+
+    def for_one_reader(self) -> "Transcript":
+        """Return the same transcript with a note of its own of what is read in it."""
+        return Transcript(self._records)
 
     def __iter__(self) -> Iterator[Record]:
         return iter(self._records)
@@ -68,6 +74,7 @@ class Transcript:
             TargetUnreachable: The command has no output here (not run, refused, its program missing, or its target did
                 not answer), so what it would have said is unknown.
         """
+        self.read.add(id_)
         for record in reversed(self._records):
             if record.id == id_:
                 if record.skipped:
@@ -103,7 +110,7 @@ class Transcript:
         found = next((line for record in records for line in record.lines() if re.search(pattern, line)), None)
         if found is None and not among:
             for record in records:
-                self[record.id]  # raises for a command that might have printed it
+                self.for_one_reader()[record.id]  # raises for a command that might have printed it
         return found
 
     def text(self) -> str:
@@ -120,6 +127,7 @@ class Checked:
         job: ``verify`` or ``diagnose``.
         claim: The sentence that the check stands for.
         covers: Ids of the steps and commands that it judges.
+        reads: Ids of the commands whose output it looked at.
         outcome: Of this round.
         expected: What the check wanted to see; empty where it passed.
         seen: What it saw.
@@ -130,6 +138,7 @@ class Checked:
     job: str
     claim: str
     covers: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
     outcome: Outcome = Outcome.PASSED
     expected: str = ""
     seen: str = ""
@@ -148,6 +157,7 @@ class Checked:
             "job": self.job,
             "claim": self.claim,
             "covers": list(self.covers),
+            "reads": list(self.reads),
             "line": runbook.line_of(self.covers[0]) if self.covers else None,
             "outcome": self.outcome,
             "expected": self.expected,

@@ -38,6 +38,7 @@ class Operator:
         wait_until_ready: Called with seconds where the document sleeps; returns the seconds that it took. None skips
             the sleep (diagnosis on a real system does not wait).
         vouched: True where the target file vouches for what is run.
+        kind: Of the events: ``command``, or ``rehearsal`` on a system that is well.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Operator:
         wait_until_ready: Callable[[float], float] | None = None,
         *,
         vouched: bool = False,
+        kind: str = "command",
     ) -> None:
         self.site = site
         self.transcript = Transcript()
@@ -54,6 +56,7 @@ class Operator:
         self._timeline = timeline
         self._wait_until_ready = wait_until_ready
         self._vouched = vouched
+        self._kind = kind
         self._variables: dict[str, str] = dict(site.variables)
         self._assigned: set[str] = set()
 
@@ -141,7 +144,8 @@ class Operator:
 
     def _wait(self, step: Step, command: Command, changed: Rewritten) -> Record:
         took_s = self._wait_until_ready(changed.wait_s) if self._wait_until_ready else 0.0
-        self._timeline.add("wait", what=command.text, production_s=changed.wait_s, drill_s=round(took_s, 3))
+        if self._wait_until_ready:
+            self._timeline.add("wait", what=command.text, production_s=changed.wait_s, drill_s=round(took_s, 3))
         record = Record(command.id, command.text, f"until ready: {took_s:.1f} s", 0, phase=step.phase)
         self.transcript.append(record)
         self._tell(step, command, record, changed.rules, took_s, 0)
@@ -159,7 +163,7 @@ class Operator:
         self, step: Step, command: Command, record: Record, rules: tuple[str, ...], took_s: float, dropped: int
     ) -> None:
         self._timeline.add(
-            "command",
+            self._kind,
             id=command.id,
             step=step.id,
             line=command.line,

@@ -11,7 +11,7 @@ from drillbook.model import Command, Runbook, Step
 from drillbook.operator import Operator
 from drillbook.plugin.outcomes import covers_of
 from drillbook.plugin.sites import open_site
-from drillbook.plugin.state import NEST, RUN
+from drillbook.plugin.state import NEST, READS, RUN
 from drillbook.site import Site
 from drillbook.target import Target
 from drillbook.timeline import Timeline
@@ -65,6 +65,8 @@ def operator(site: Site, request: pytest.FixtureRequest) -> Target:
 def runs(site: Site, request: pytest.FixtureRequest) -> Callable[[str], Record]:
     """Run a command of the document by its id and return its record; one that does not end makes the check red."""
     vouched = _is_vouched(site, request.node)
+    reads: set[str] = set()
+    request.node.stash[READS] = reads
 
     def run(id_: str) -> Record:
         command = site.runbook.find(id_)
@@ -73,6 +75,7 @@ def runs(site: Site, request: pytest.FixtureRequest) -> Callable[[str], Record]:
         step = site.runbook.find(id_.rpartition(".")[0])
         assert isinstance(step, Step)
         shell = Operator(site, Timeline(SystemClock()), vouched=vouched)
+        reads.add(id_)
         return shell.run_or_raise(step, command)
 
     return run
@@ -96,10 +99,11 @@ def _read_on_target(request: pytest.FixtureRequest) -> Callable[[], Transcript]:
 def transcript(request: pytest.FixtureRequest, _read_on_target: Callable[[], Transcript]) -> Transcript:
     """What the document's reading commands printed; the only thing that a diagnosis check may look at."""
     nest = request.config.stash.get(NEST, None)
-    if nest is None:
-        return _read_on_target()
-    assert nest.transcript is not None, "verification does not look at the transcript"
-    return nest.transcript
+    whole = _read_on_target() if nest is None else nest.transcript
+    assert whole is not None, "verification does not look at the transcript"
+    transcript = whole.for_one_reader()
+    request.node.stash[READS] = transcript.read
+    return transcript
 
 
 def _is_vouched(site: Site, item: pytest.Item) -> bool:

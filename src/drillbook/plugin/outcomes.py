@@ -17,7 +17,7 @@ from drillbook.errors import (
 from drillbook.evidence import Checked, Finding
 from drillbook.model import Runbook
 from drillbook.outcome import Outcome
-from drillbook.plugin.state import DRILL_OUTCOME
+from drillbook.plugin.state import DRILL_OUTCOME, READS
 from drillbook.redact import Redactor
 
 __all__ = ["WORDS", "checked_of", "claim_of", "covers_of", "four_lines", "judge_report", "status_of"]
@@ -115,6 +115,7 @@ def checked_of(item: pytest.Item, job: str, reports: list[pytest.TestReport]) ->
         job=job,
         claim=claim_of(item),
         covers=covers_of(item),
+        reads=tuple(sorted(item.stash.get(READS, ()))),
         outcome=Outcome(worst["outcome"]),
         expected=worst.get("expected", ""),
         seen=worst.get("seen", ""),

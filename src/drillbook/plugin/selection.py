@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from drillbook.ledger import rows_of
 from drillbook.model import Runbook
 from drillbook.parser import parse_runbook
 from drillbook.plugin.outcomes import covers_of
@@ -56,7 +57,9 @@ def select(config: pytest.Config, items: list[pytest.Item]) -> None:
 
 def _runbook_of(run: Run, root: Path, slug: str) -> Runbook:
     if slug not in run.runbooks:
-        run.runbooks[slug] = parse_runbook(root / "runbooks" / f"{slug}.md")
+        run.runbooks[slug] = runbook = parse_runbook(root / "runbooks" / f"{slug}.md")
+        if run.target and run.target.runbook == slug:
+            run.timeline.add("document", runbook=slug, rows=[row.to_event() for row in rows_of(runbook)])
     return run.runbooks[slug]
 
 

@@ -67,3 +67,5 @@ class Nest:
 RUN = pytest.StashKey[Run]()
 NEST = pytest.StashKey[Nest]()
 DRILL_OUTCOME = pytest.StashKey[Outcome]()
+READS = pytest.StashKey[set[str]]()
+"""Ids of the commands whose output an item has looked at in this round."""

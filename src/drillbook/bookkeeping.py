@@ -1,0 +1,60 @@
+"""The ledger of a project: its documents, their lock files, and the runs in ``reports/``."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from drillbook.errors import UsageError
+from drillbook.ledger import Account, Proof, account, lock_path, proofs_of, read_lock, rows_of, write_lock
+from drillbook.model import Runbook
+from drillbook.parser import parse_runbook
+from drillbook.report import read_run
+
+__all__ = ["account_of_project", "runbooks_of", "write_lock_of_project"]
+
+
+def runbooks_of(root: Path, slug: str | None = None) -> list[Runbook]:
+    """Return the documents of a project, or the one with this slug.
+
+    Raises:
+        UsageError: There is none.
+        RunbookError: One of them cannot be read.
+    """
+    paths = sorted((root / "runbooks").glob("*.md"))
+    there = ", ".join(path.stem for path in paths) or "none"
+    wanted = [path for path in paths if slug in (None, path.stem)]
+    if not wanted:
+        expected = f"a runbook named {slug!r}" if slug else "a runbook"
+        raise UsageError(str(root / "runbooks"), f"expected {expected}, got {there}", hint="drillbook init RUNBOOK.md")
+    return [parse_runbook(path) for path in wanted]
+
+
+def account_of_project(root: Path, runbook: Runbook) -> Account:
+    """Account for a document with its lock file and with the runs in ``reports/``.
+
+    Raises:
+        EvidenceError: The lock file is broken.
+    """
+    return account(runbook.slug, rows_of(runbook), _proofs(root, runbook))
+
+
+def write_lock_of_project(root: Path, runbook: Runbook) -> tuple[Path, int]:
+    """Write the lock file of a document from what is known of it; return its path and how many proofs it holds.
+
+    Raises:
+        EvidenceError: The lock file is broken, or cannot be written.
+    """
+    path = lock_path(runbook.path)
+    return path, write_lock(path, rows_of(runbook), _proofs(root, runbook))
+
+
+def _proofs(root: Path, runbook: Runbook) -> list[Proof]:
+    found = list(read_lock(lock_path(runbook.path)))
+    for folder in _runs(root / "reports"):
+        found += proofs_of(read_run(folder), runbook.slug)
+    return found
+
+
+def _runs(reports: Path) -> Iterator[Path]:
+    """Yield the folders of runs, those of incidents included; the committed example is no run of this project."""
+    folders = {record.parent for record in reports.glob("**/run*.jsonl")} - {reports, reports / "example"}
+    yield from sorted(folders)

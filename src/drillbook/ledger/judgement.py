@@ -1,0 +1,58 @@
+"""Whether what a command left behind is what it should be: exit status and output, without knowing the system."""
+
+import re
+
+from drillbook.shell import pipelines
+
+__all__ = ["judge_output"]
+
+_FINDERS = frozenset({"grep", "egrep", "fgrep", "zgrep", "rg", "diff", "cmp", "pgrep", "which", "test", "["})
+_CANNOT_RUN = {126: "it could not be run", 127: "a program was not there"}
+_COMPLAINTS = re.compile(
+    r"command not found|No such file or directory|Permission denied|NOAUTH|unknown shorthand flag|unrecognized option|"
+    r"invalid option|Could not resolve host|no such (service|container)",
+    re.IGNORECASE,
+)
+
+
+def judge_output(text: str, exit_status: int, stdout: str, stderr: str, expects: str = "") -> str:
+    """Return what is wrong with a command that ran on a system that is well; empty where nothing is.
+
+    Args:
+        text: The command.
+        exit_status: What it ended with. 1 is fine where a search is the last to speak: it found nothing.
+        stdout: What it printed.
+        stderr: What it complained of.
+        expects: What the document says should come back: a status code, or words in quotes or braces.
+    """
+    if exit_status in _CANNOT_RUN:
+        return f"exit status {exit_status}: {_CANNOT_RUN[exit_status]}"
+    if exit_status and not (exit_status == 1 and _searches(text) and not stderr.strip()):
+        return f"exit status {exit_status}" + (f": {stderr.strip().splitlines()[-1][:200]}" if stderr.strip() else "")
+    complaint = next((line.strip() for line in (stderr + "\n" + stdout).splitlines() if _COMPLAINTS.search(line)), None)
+    if complaint and not _searches(text) and not _shows_records(text):
+        return f"it complains: {complaint[:200]}"
+    missing = [words for words in _wanted(expects) if not _holds(stdout + stderr, words)]
+    return f"the document expects {missing[0]}, and it is not in the output" if missing else ""
+
+
+def _searches(text: str) -> bool:
+    found = pipelines(text)
+    return bool(found) and found[-1][-1].program in _FINDERS
+
+
+def _shows_records(text: str) -> bool:
+    """True for what prints logs and histories: a complaint in there is somebody else's."""
+    return re.search(r"\b(logs?|journalctl|dmesg|events|tail|cat|history|git)\b", text) is not None
+
+
+def _wanted(expects: str) -> list[str]:
+    """Return what of an expectation can be looked for: JSON in braces, words in quotes or backticks."""
+    return re.findall(r"\{[^{}]*\}|\"[^\"]+\"|`[^`]+`", expects)
+
+
+def _holds(output: str, words: str) -> bool:
+    plain = re.sub(r"\s+", "", output)
+    wanted = re.sub(r"\s+", "", words)
+    inside = wanted.strip('{}"`')
+    return wanted in plain or inside in plain

@@ -1,0 +1,83 @@
+"""``runbooks/<slug>.lock.json``: what each row said when its check or drill last passed, in git."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from drillbook.errors import EvidenceError
+from drillbook.ledger.proofs import Kind, Proof, newest
+from drillbook.ledger.rows import Row
+from drillbook.outcome import Outcome
+from drillbook.redact import Redactor
+
+__all__ = ["lock_path", "read_lock", "write_lock"]
+
+_FORMAT = 1
+
+
+def lock_path(runbook: Path) -> Path:
+    """Return where the lock file of a document is."""
+    return runbook.with_name(f"{runbook.stem}.lock.json")
+
+
+def read_lock(path: Path) -> list[Proof]:
+    """Return the proofs that a lock file holds; none where there is no file.
+
+    Raises:
+        EvidenceError: It cannot be read, or is none.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return []
+    except (OSError, UnicodeDecodeError) as error:
+        raise EvidenceError(str(path), f"the lock file cannot be read: {error}") from error
+    hint = "take it back from git, or write it anew: drillbook ledger --write"
+    try:
+        loaded = json.loads(text)
+        if loaded["format"] != _FORMAT:
+            raise EvidenceError(str(path), f"expected format {_FORMAT}, got {loaded['format']}", hint=hint)
+        return [_proof(id_, str(row["text"]), said) for id_, row in loaded["rows"].items() for said in row["proved"]]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise EvidenceError(str(path), f"expected a lock file, got {error!r}", hint=hint) from error
+
+
+def _proof(id_: str, text: str, said: dict[str, Any]) -> Proof:
+    rules = tuple(str(rule) for rule in said.get("rules", ()))
+    why = str(said.get("why", ""))
+    return Proof(id_, Kind(said["kind"]), str(said["by"]), str(said["when"]), str(said["verdict"]), text, rules, why)
+
+
+def write_lock(path: Path, rows: Iterable[Row], proofs: Iterable[Proof]) -> int:
+    """Write the newest passed proof of each drill and check for the rows as they are now; return how many.
+
+    Raises:
+        EvidenceError: The file cannot be written.
+    """
+    redactor = Redactor()
+    texts = {row.id: redactor.clean(row.text) for row in rows}
+    kept: dict[str, list[Proof]] = {}
+    for proof in newest(proofs).values():
+        if proof.verdict == Outcome.PASSED and texts.get(proof.id) == proof.text:
+            kept.setdefault(proof.id, []).append(proof)
+    lines = {
+        id_: {"text": text, "proved": [_said(proof) for proof in sorted(kept[id_], key=lambda one: (one.kind, one.by))]}
+        for id_, text in texts.items()
+        if id_ in kept
+    }
+    written = json.dumps({"format": _FORMAT, "rows": lines}, indent=1, ensure_ascii=False) + "\n"
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_text(written, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise EvidenceError(str(path), f"the lock file cannot be written: {error.strerror}") from error
+    return sum(map(len, kept.values()))
+
+
+def _said(proof: Proof) -> dict[str, Any]:
+    fields = asdict(proof)
+    said = {"kind": proof.kind, "by": proof.by, "when": proof.utc, "verdict": proof.verdict}
+    return said | {name: fields[name] for name in ("rules", "why") if fields[name]}

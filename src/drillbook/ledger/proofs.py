@@ -1,0 +1,171 @@
+"""What the records of runs prove of a runbook's commands and instructions; pure functions over events."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from drillbook.ledger.judgement import judge_output
+from drillbook.ledger.rows import Row, row_of_event
+from drillbook.outcome import Outcome
+
+__all__ = ["Kind", "Proof", "documents_of", "newest", "proofs_of"]
+
+Event = Mapping[str, Any]
+_Judge = Callable[[Row, Event, int], tuple[str, str]]
+_NOBODY = Row("", 0, "", "")
+
+_COUNTS = frozenset({Outcome.PASSED, Outcome.NOT_COVERED})
+"""A drill that ended otherwise proves nothing of the commands that it ran."""
+_HEALTHY = frozenset({"verify", "communicate", "escalate"})
+"""Phases whose commands a drill runs after the recovery, on a system that is well again."""
+
+
+class Kind(StrEnum):
+    """How a row was accounted for."""
+
+    DRILLED = "drilled"
+    CHECKED = "checked"
+    TOLD = "told"
+    BY_HAND = "by hand"
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """One thing that a run says of one row.
+
+    Attributes:
+        id: Of the row.
+        kind: ``drilled``, ``checked``, ``told`` or ``by hand``.
+        by: The drill (``slug/case``) or the check.
+        utc: When.
+        verdict: PASSED, or FAILED with what is wrong in ``why``.
+        text: What the row said then.
+        rules: Names of the rules that rewrote the command.
+        why: What is wrong, or what was done by hand.
+    """
+
+    id: str
+    kind: str
+    by: str
+    utc: str
+    verdict: str
+    text: str
+    rules: tuple[str, ...] = ()
+    why: str = ""
+
+
+def documents_of(events: Iterable[Event]) -> dict[str, list[Row]]:
+    """Return the rows of the documents that a record is about, by slug."""
+    found: dict[str, list[Row]] = {}
+    for event in events:
+        rows = event.get("rows")
+        if event.get("kind") == "document" and isinstance(rows, list):
+            found[str(event.get("runbook"))] = [row_of_event(row) for row in rows if isinstance(row, Mapping)]
+    return found
+
+
+def proofs_of(events: Iterable[Event], slug: str) -> list[Proof]:
+    """Return what a record proves of one document.
+
+    Args:
+        events: Of one run.
+        slug: The document.
+
+    A record without the rows of the document (``document`` events) proves nothing of it.
+    """
+    events = list(events)
+    rows = {row.id: row for row in documents_of(events).get(slug, [])}
+    if not rows:
+        return []
+    found: list[Proof] = []
+    by_drill: dict[str, list[Event]] = {}
+    for event in events:
+        drill = event.get("drill")
+        if drill:
+            by_drill.setdefault(str(drill), []).append(event)
+        elif event.get("kind") == "check":
+            found += _of_check(event, rows, str(event.get("item")))
+    for drill, own in by_drill.items():
+        if drill.partition("/")[0] == slug:
+            found += _of_drill(drill, own, rows)
+    return found
+
+
+def _of_drill(drill: str, events: list[Event], rows: Mapping[str, Row]) -> Iterator[Proof]:
+    end = next((event for event in events if event.get("kind") == "drill.end"), {})
+    if end.get("outcome") not in _COUNTS:
+        return
+    healed = {
+        str(event.get("scenario")) for event in events if event.get("kind") == "route.end" and not event.get("red")
+    }
+    posted = sum(event.get("kind") == "posted" for event in events)
+    for event in events:
+        match event.get("kind"):
+            case "rehearsal":
+                yield from _of_command(event, rows, drill, _on_a_healthy_system)
+            case "command" if event.get("phase") in _HEALTHY:
+                judge = _told if rows.get(str(event.get("id")), _NOBODY).is_told else _on_a_healthy_system
+                if judge is not _told or posted:
+                    yield from _of_command(event, rows, drill, judge)
+            case "command" if event.get("scenario") in healed and event.get("phase") == "recover":
+                yield from _of_command(event, rows, drill, _in_a_recovery_that_healed)
+            case "hand" if event.get("did"):
+                id_ = str(event.get("step"))
+                if id_ in rows:
+                    did = str(event["did"])
+                    yield Proof(id_, Kind.BY_HAND, drill, str(event.get("utc")), "PASSED", rows[id_].text, (), did)
+            case "check":
+                yield from _of_check(event, rows, str(event.get("item")))
+
+
+def _of_command(event: Event, rows: Mapping[str, Row], drill: str, judge: _Judge) -> Iterator[Proof]:
+    row = rows.get(str(event.get("id")))
+    status = event.get("exit_status")
+    if row is None or event.get("skipped") or not isinstance(status, int):
+        return
+    kind, why = judge(row, event, status)
+    rules = tuple(str(rule) for rule in event.get("rules") or ())
+    verdict = Outcome.FAILED if why else Outcome.PASSED
+    yield Proof(row.id, kind, drill, str(event.get("utc")), verdict, str(event.get("text")), rules, why)
+
+
+def _on_a_healthy_system(row: Row, event: Event, status: int) -> tuple[str, str]:
+    expects = row.expects if row.phase == "verify" else ""
+    out, err = str(event.get("stdout") or ""), str(event.get("stderr") or "")
+    return Kind.DRILLED, judge_output(str(event.get("ran") or row.text), status, out, err, expects)
+
+
+def _told(row: Row, event: Event, status: int) -> tuple[str, str]:
+    return Kind.TOLD, f"exit status {status}" if status else ""
+
+
+def _in_a_recovery_that_healed(row: Row, event: Event, status: int) -> tuple[str, str]:
+    out, err = str(event.get("stdout") or ""), str(event.get("stderr") or "")
+    return Kind.DRILLED, judge_output(str(event.get("ran") or row.text), status, out, err)
+
+
+def _of_check(event: Event, rows: Mapping[str, Row], item: str) -> Iterator[Proof]:
+    if event.get("outcome") != Outcome.PASSED or event.get("during") == "fault":
+        return
+    named = [str(id_) for id_ in event.get("covers") or ()]
+    reads = {str(id_) for id_ in event.get("reads") or ()}
+    for row in rows.values():
+        if row.id in reads or any(_names(id_, row) for id_ in named):
+            yield Proof(row.id, Kind.CHECKED, item, str(event.get("utc")), Outcome.PASSED, row.text)
+
+
+def _names(id_: str, row: Row) -> bool:
+    """True where an id in ``covers`` is the row's own or its step's; a whole section is a cause, not a proof."""
+    return id_ in (row.id, row.step) and re.search(r"#\d+", id_) is not None
+
+
+def newest(proofs: Iterable[Proof]) -> dict[tuple[str, str], Proof]:
+    """Return, for every row and every drill or check, its newest proof; later wins."""
+    found: dict[tuple[str, str], Proof] = {}
+    for proof in proofs:
+        key = (proof.id, f"{proof.kind} {proof.by}")
+        if key not in found or found[key].utc <= proof.utc:
+            found[key] = proof
+    return found

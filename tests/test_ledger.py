@@ -1,0 +1,327 @@
+"""The ledger: what counts as proof of a command, and what an edit takes away."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from drillbook.errors import EvidenceError
+from drillbook.ledger import Kind, Proof, State, account, account_of_record, proofs_of, read_lock, rows_of, write_lock
+from drillbook.ledger.judgement import judge_output
+from drillbook.ledger.listing import table_of
+from drillbook.ledger.rows import row_of_event
+from drillbook.parser import parse_text
+
+DOCUMENT = """# Shop
+
+## Diagnosis
+
+```bash
+docker ps
+docker logs shop -f
+```
+
+## Mitigation
+
+### Strategy 1: Restart
+
+```bash
+docker restart shop
+# Edit shop.env and raise the limit
+
+docker stats --no-stream shop
+```
+
+### Strategy 2: Recreate
+
+```bash
+docker rm -f shop
+```
+
+## Verification
+
+```bash
+curl -f http://shop/health
+# Expected: {"status": "healthy"}
+curl -f http://shop/ready
+```
+
+- [ ] Dashboards are green
+
+## Communication
+
+```bash
+curl -X POST http://localhost/incidents -d over
+```
+
+- Tell the customers
+
+## Prevention
+
+- [ ] Write the post-mortem
+
+<!-- drillbook: human-only=needs the vendor's console -->
+- [ ] Rotate the key
+"""
+DRILL = "shop/kill"
+
+
+def rows(text: str = DOCUMENT):
+    return rows_of(parse_text(text, Path("shop.md")))
+
+
+def event(kind: str, second: int = 0, drill: str | None = DRILL, **fields):
+    about = {"drill": drill} if drill else {}
+    return {"kind": kind, "utc": f"2026-01-01T00:00:{second:02}.000Z", "at_s": second, **about, **fields}
+
+
+def ran(id_: str, kind: str = "command", **fields):
+    row = next(row for row in rows() if row.id == id_)
+    usual = {"id": id_, "phase": row.phase, "scenario": row.scenario or None, "text": row.text, "ran": row.text}
+    return event(kind, **{**usual, "rules": [], "exit_status": 0, "stdout": "", "stderr": "", **fields})
+
+
+def record(*events, outcome="PASSED", drill=DRILL):
+    begin = event("document", drill=drill, runbook="shop", rows=[row.to_event() for row in rows()])
+    return [begin, *events, event("drill.end", 59, drill=drill, outcome=outcome)]
+
+
+def states_of(*events, **options) -> dict[str, str]:
+    (found,) = account_of_record(record(*events, **options))
+    return {entry.row.id: entry.state.value for entry in found.entries}
+
+
+LOOK, FOLLOW = "diagnosis#1.1", "diagnosis#1.2"
+RESTART, EDIT, STATS = (f"mitigation/strategy-1-restart#{ordinal}" for ordinal in ("1.1", "2", "3.1"))
+REMOVE = "mitigation/strategy-2-recreate#1.1"
+HEALTH, READY, BOARDS = "verification#1.1", "verification#1.2", "verification#2"
+POST, TELL = "communication#1.1", "communication#2"
+
+
+def test_every_command_and_instruction_is_a_row_and_survives_the_record():
+    assert [row.id for row in rows()] == [
+        LOOK,
+        FOLLOW,
+        RESTART,
+        EDIT,
+        STATS,
+        REMOVE,
+        HEALTH,
+        READY,
+        BOARDS,
+        POST,
+        TELL,
+        "prevention#1",
+        "prevention#2",
+    ]
+    assert [row_of_event(json.loads(json.dumps(row.to_event()))) for row in rows()] == rows()
+
+
+def test_without_any_run_only_what_is_for_people_is_accounted_for():
+    found = account("shop", rows(), [])
+    by_id = {entry.row.id: (entry.state, entry.why) for entry in found.entries}
+    assert by_id[TELL] == (State.HUMAN_ONLY, "speaks to people")
+    assert by_id["prevention#1"] == (State.HUMAN_ONLY, "work for the days after the incident")
+    assert by_id["prevention#2"] == (State.HUMAN_ONLY, "needs the vendor's console")
+    assert len(found.of(State.UNCOVERED)) == 10
+    assert found.covered_ratio == pytest.approx(3 / 13)
+
+
+def test_a_reading_command_is_drilled_where_it_worked_on_a_system_that_is_well():
+    assert states_of(ran(LOOK, "rehearsal", stdout="shop up"))[LOOK] == "drilled"
+
+
+def test_a_reading_command_that_only_ran_under_the_fault_is_not_drilled():
+    assert states_of(ran(LOOK, stdout="nothing"))[LOOK] == "uncovered"
+
+
+def test_a_recovery_command_is_drilled_where_its_route_healed():
+    healed = event("route.end", scenario="Strategy 1: Restart", red=[])
+    assert states_of(ran(RESTART), healed)[RESTART] == "drilled"
+    not_healed = event("route.end", scenario="Strategy 1: Restart", red=["test_health"])
+    assert states_of(ran(RESTART), not_healed)[RESTART] == "uncovered"
+
+
+def test_a_drill_that_failed_or_proved_nothing_proves_no_command():
+    for outcome in ("FAILED", "UNKNOWN"):
+        assert states_of(ran(LOOK, "rehearsal"), outcome=outcome)[LOOK] == "uncovered"
+    assert states_of(ran(LOOK, "rehearsal"), outcome="NOT COVERED")[LOOK] == "drilled"
+
+
+def test_a_rewritten_command_says_by_which_rule():
+    (found,) = account_of_record(record(ran(FOLLOW, "rehearsal", ran="docker logs shop", rules=["stream-bounded"])))
+    (entry,) = found.of(State.REWRITTEN)
+    assert (entry.row.id, entry.why) == (FOLLOW, "stream-bounded")
+
+
+def test_a_command_that_was_not_run_is_uncovered():
+    assert states_of(ran(LOOK, "rehearsal", skipped="no value", exit_status=None))[LOOK] == "uncovered"
+
+
+def test_what_the_document_expects_is_looked_for_after_the_recovery():
+    (found,) = account_of_record(record(ran(HEALTH, stdout='{"status":"healthy"}')))
+    assert found.entries[6].verdict == "PASSED"
+    (found,) = account_of_record(record(ran(HEALTH, stdout='{"status":"unhealthy"}')))
+    (entry,) = found.failed
+    assert (entry.row.id, entry.state) == (HEALTH, State.DRILLED)
+    assert entry.why == 'the document expects {"status": "healthy"}, and it is not in the output'
+
+
+def test_a_message_counts_as_told_where_it_arrived():
+    assert states_of(ran(POST), event("posted", body="over"))[POST] == "told"
+    assert states_of(ran(POST))[POST] == "uncovered"
+
+
+def test_an_instruction_that_was_carried_out_is_done_by_hand():
+    (found,) = account_of_record(record(event("hand", step=EDIT, did="raised the limit to 4G")))
+    (entry,) = found.of(State.BY_HAND)
+    assert (entry.row.id, entry.why) == (EDIT, "raised the limit to 4G")
+    assert states_of(event("hand", step=EDIT, did=None))[EDIT] == "uncovered"
+
+
+@pytest.mark.parametrize(
+    ("fields", "covered"),
+    [
+        ({"covers": [READY]}, {READY}),
+        ({"covers": ["verification#1"]}, {HEALTH, READY}),
+        ({"covers": [BOARDS]}, {BOARDS}),
+        ({"covers": [], "reads": [LOOK]}, {LOOK}),
+        ({"covers": ["mitigation/strategy-1-restart"]}, set()),
+        ({"covers": [READY], "outcome": "FAILED"}, set()),
+        ({"covers": [READY], "outcome": "NOT CHECKED"}, set()),
+        ({"covers": [READY], "during": "fault"}, set()),
+    ],
+)
+def test_a_check_proves_what_it_covers_or_reads_while_it_is_green(fields, covered):
+    check = {"item": "test_it", "job": "verify", "outcome": "PASSED", "during": "recovery", **fields}
+    states = states_of(event("check", **check))
+    assert {id_ for id_, state in states.items() if state == "checked"} == covered
+
+
+def test_a_check_of_a_real_system_proves_as_well():
+    document = event("document", drill=None, runbook="shop", rows=[row.to_event() for row in rows()])
+    check = event("check", drill=None, item="test_it", covers=[READY], outcome="PASSED", during="target")
+    assert [proof.id for proof in proofs_of([document, check], "shop")] == [READY]
+
+
+def test_a_record_without_the_documents_rows_proves_nothing():
+    assert proofs_of(record(ran(LOOK, "rehearsal"))[1:], "shop") == []
+
+
+def proof(id_: str, text: str, **fields) -> Proof:
+    usual = {"kind": Kind.DRILLED, "by": DRILL, "utc": "2026-01-01T00:00:00.000Z", "verdict": "PASSED"}
+    return Proof(id_, text=text, **{**usual, **fields})
+
+
+def test_an_edit_outdates_the_drills_and_checks_that_proved_the_old_text():
+    old = [proof(LOOK, "docker ps -a"), proof(LOOK, "docker ps -a", kind=Kind.CHECKED, by="test_it")]
+    found = account("shop", rows(), [*old, proof(FOLLOW, "docker logs shop -f")])
+    assert found.outdated == {DRILL: [LOOK], "test_it": [LOOK]}
+    assert {entry.row.id: entry.state for entry in found.entries}[LOOK] is State.UNCOVERED
+    assert "outdated by an edit of the document; run these again:\n  shop/kill: diagnosis#1.1" in table_of(found)
+
+
+def test_a_new_run_takes_the_place_of_what_an_edit_outdated():
+    found = account("shop", rows(), [proof(LOOK, "docker ps -a"), proof(LOOK, "docker ps", utc="2026-01-02")])
+    assert found.outdated == {}
+    assert found.entries[0].state is State.DRILLED
+
+
+def test_a_row_that_is_gone_outdates_what_proved_it():
+    found = account("shop", rows(), [proof("diagnosis#9.1", "df -h")])
+    assert found.gone == (("diagnosis#9.1", (DRILL,)),)
+    assert found.outdated == {DRILL: ["diagnosis#9.1"]}
+
+
+def test_the_newest_word_of_a_drill_counts():
+    old = proof(LOOK, "docker ps", utc="2026-01-01")
+    new = proof(LOOK, "docker ps", utc="2026-01-02", verdict="FAILED", why="exit status 1")
+    assert account("shop", rows(), [new, old]).failed[0].why == "exit status 1"
+
+
+def test_the_lock_file_gives_back_what_was_written(tmp_path):
+    path = tmp_path / "shop.lock.json"
+    proofs = [
+        proof(LOOK, "docker ps"),
+        proof(LOOK, "docker ps", kind=Kind.CHECKED, by="test_it"),
+        proof(FOLLOW, "docker logs shop -f", rules=("stream-bounded",)),
+        proof(EDIT, "Edit shop.env and raise the limit", kind=Kind.BY_HAND, why="raised the limit"),
+        proof(RESTART, "docker restart old"),
+        proof(REMOVE, "docker rm -f shop", verdict="FAILED", why="exit status 1"),
+    ]
+    assert write_lock(path, rows(), proofs) == 4
+    assert sorted(read_lock(path), key=str) == sorted(proofs[:4], key=str)
+    first = path.read_text(encoding="utf-8")
+    write_lock(path, rows(), read_lock(path))
+    assert path.read_text(encoding="utf-8") == first
+
+
+def test_without_a_lock_file_nothing_is_known(tmp_path):
+    assert read_lock(tmp_path / "shop.lock.json") == []
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"format": 2, "rows": {}}', '{"format": 1, "rows": {"a": {}}}'])
+def test_a_broken_lock_file_is_one_error(tmp_path, text):
+    path = tmp_path / "shop.lock.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(EvidenceError) as caught:
+        read_lock(path)
+    assert str(path) in str(caught.value)
+    assert "drillbook ledger --write" in str(caught.value)
+
+
+def test_the_table_ends_with_the_sum():
+    lines = table_of(account("shop", rows(), [proof(LOOK, "docker ps")])).splitlines()
+    assert lines[2] == "    6  drilled       $ docker ps  # shop/kill"
+    assert lines[-2:] == [
+        "8 commands, 5 instructions: 1 drilled, 3 human-only, 9 uncovered",
+        "accounted for: 4 of 13 (31%)",
+    ]
+
+
+def test_json_says_the_same():
+    found = account("shop", rows(), [proof(LOOK, "docker ps")]).to_json()
+    assert found["states"]["drilled"] == 1
+    assert found["entries"][0] == {
+        "id": LOOK,
+        "line": 6,
+        "phase": "diagnose",
+        "text": "docker ps",
+        "effect": "read",
+        "state": "drilled",
+        "verdict": "PASSED",
+        "why": None,
+        "drills": [DRILL],
+        "checks": [],
+        "rules": [],
+        "when": "2026-01-01T00:00:00.000Z",
+        "outdated": [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "out", "err", "expects", "wrong"),
+    [
+        ("docker ps", 0, "x", "", "", ""),
+        ("docker ps", 1, "", "cannot connect", "", "exit status 1: cannot connect"),
+        ("htop -b", 127, "", "bash: htop: command not found", "", "exit status 127: a program was not there"),
+        ("dmesg | grep oom", 1, "", "", "", ""),
+        ("dmesg | grep oom", 1, "", "dmesg: not permitted", "", "exit status 1: dmesg: not permitted"),
+        (
+            "redis-cli ping",
+            0,
+            "NOAUTH Authentication required.",
+            "",
+            "",
+            "it complains: NOAUTH Authentication required.",
+        ),
+        ("docker logs shop", 0, "No such file or directory", "", "", ""),
+        ("curl -f x", 0, "ok", "", "HTTP 200", ""),
+        ("curl -f x", 0, '{"a": 1}', "", '{"a":1}', ""),
+        ("curl -f x", 0, '{"a": 1, "b": 2}', "", '{"a":1}', ""),
+        ("curl -f x", 0, '{"a": 2}', "", '{"a":1}', 'the document expects {"a":1}, and it is not in the output'),
+        ("echo x", 0, "yes", "", 'prints "no"', 'the document expects "no", and it is not in the output'),
+    ],
+)
+def test_what_a_command_left_behind_is_judged(text, status, out, err, expects, wrong):
+    assert judge_output(text, status, out, err, expects) == wrong
