@@ -27,6 +27,7 @@ LAYERS = (
         "outline",
         "prose",
         "wording",
+        "expectations",
         "listing",
         "target",
         "timeline",
@@ -47,7 +48,7 @@ LAYERS = (
     {"drill"},
     {"verdict"},
     {"report"},
-    {"plugin", "bookkeeping"},
+    {"plugin", "bookkeeping", "scaffold"},
     {"cli", "doctor", "__main__"},
 )
 ENGINES = {"docker", "testcontainers", "testinfra"}

@@ -425,3 +425,53 @@ def test_ten_megabytes_are_read():
     block = "## Section {0}\n\nWords that nobody reads.\n\n```bash\n# Look\nkubectl get pods -n x{0}\n```\n\n"
     big = "# T\n\n" + "".join(block.format(at) for at in range(2_000)) + "x" * 10_000_000
     assert sum(1 for _ in parsed(big).commands()) == 2_000
+
+
+def test_what_a_document_forbids_is_no_step():
+    runbook = parsed(
+        "# T\n\n## Fix\n\n- **NEVER** run `kubectl delete pod web-0`.\n- Log in, not with `docker exec web sh`.\n"
+    )
+    assert commands_of(runbook) == []
+
+
+def test_alternatives_in_a_sentence_are_all_commands():
+    runbook = parsed("# T\n\n## Fix\n\nRun `docker logs web` or `kubectl logs web`.\n")
+    assert commands_of(runbook) == ["docker logs web", "kubectl logs web"]
+
+
+def test_lines_of_a_file_that_is_edited_are_an_instruction():
+    text = (
+        "# T\n\n## Fix\n\n```bash\nsudo systemctl edit web\n# Add:\n[Service]\nLimitNOFILE=65536\nRestart=always\n```\n"
+    )
+    runbook = parsed(text)
+    assert commands_of(runbook) == ["sudo systemctl edit web"]
+    assert [step.hand for step in runbook.steps if step.hand] == ["Add:\n[Service]\nLimitNOFILE=65536\nRestart=always"]
+
+
+def test_a_statement_ends_at_an_empty_line_and_a_comment():
+    lines = ["docker logs a 2>&1 | grep x | tail -50", "", "# And the disk", 'docker logs b 2>&1 | grep -i "no space"']
+    assert commands_of(parsed("# T\n\n## Diagnosis\n\n```bash\n" + "\n".join(lines) + "\n```\n")) == [
+        lines[0],
+        lines[3],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("headings", "phase"),
+    [
+        ("## Alert: QueueFull\n\n### Remediation Options", Phase.RECOVER),
+        ("## High Memory Alert Resolution", Phase.RECOVER),
+        ("## Diagnosis\n\n### 2. Verify the pods", Phase.DIAGNOSE),
+        ("## Look first", Phase.DIAGNOSE),
+        ("## 1. Confirm the outage", Phase.DIAGNOSE),
+        ("## Tell the others", Phase.COMMUNICATE),
+        ("## Validar", Phase.VERIFY),
+    ],
+)
+def test_headings_as_others_write_them(headings, phase):
+    assert parsed(f"# T\n\n{headings}\n\n```bash\nls\n```\n").steps[0].phase is phase
+
+
+def test_what_opens_a_shell_in_openshift_takes_the_lines_below():
+    runbook = parsed("# T\n\n## Diagnosis\n\n```bash\noc debug node/a\ncat /proc/mdstat\n```\n")
+    assert [command.inside for _, command in runbook.commands()] == [None, "diagnosis#1.1"]

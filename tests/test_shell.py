@@ -227,3 +227,37 @@ def test_what_is_not_ascii_neither_ends_the_process_nor_gets_lost(text):
 @given(st.lists(st.sampled_from(["a", "b c", "d | e", "f 'x y'", "g \\\n  h", "for i in 1; do j; done"]), max_size=6))
 def test_splitting_gives_back_what_was_joined(parts):
     assert statements("\n".join(parts)) == parts
+
+
+@pytest.mark.parametrize(
+    ("text", "effect"),
+    [
+        ("pct restart 102", Effect.CHANGE),
+        ("qm stop 100", Effect.CHANGE),
+        ("gcloud sql instances failover db", Effect.DESTROY),
+        ("gcloud sql instances describe db", Effect.READ),
+        ('sqlite3 a.db "DELETE FROM x"', Effect.DESTROY),
+        ("./scripts/prune-backups.sh --apply", Effect.DESTROY),
+        ("./scripts/backup-db.sh restore x", Effect.CHANGE),
+        ("tofu apply -auto-approve", Effect.CHANGE),
+        ("etcdctl defrag", Effect.CHANGE),
+        ("flux suspend kustomization app", Effect.CHANGE),
+        ("/usr/lib/postgresql/16/bin/postgres --help", Effect.READ),
+        ("make verify-health", Effect.READ),
+        ("make deploy", Effect.CHANGE),
+        ("redis-cli EVAL \"return redis.call('LLEN', 'q')\" 0", Effect.READ),
+        ("redis-cli EVAL \"return redis.call('DEL', 'q')\" 0", Effect.DESTROY),
+        ("kubectl debug node/a -it", Effect.READ),
+    ],
+)
+def test_effects_of_programs_that_runbooks_elsewhere_use(text, effect):
+    assert effect_of(text) is effect
+
+
+@pytest.mark.parametrize("text", ["pct restart {VMID}", "tar xf /path/to/backup.tar"])
+def test_more_ways_to_write_a_placeholder(text):
+    assert [place.name for place in placeholders(text)] == [text.split()[-1]]
+
+
+def test_a_columns_title_is_no_placeholder():
+    assert placeholders("kubectl get x -o custom-columns='NAMESPACE:.metadata.namespace'") == ()

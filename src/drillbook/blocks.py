@@ -11,6 +11,8 @@ from drillbook.wording import EXPECTED_MARK, EXPECTS, edits, instructs, reads_as
 
 __all__ = ["CLIENT_LANGUAGES", "SESSIONS", "Block", "Instruction", "Line", "parts_of"]
 
+_SECTION = re.compile(r"\[[A-Z][\w .:-]*\]")
+_SETTING = re.compile(r"[A-Z]\w*=")
 SESSIONS = frozenset({"", "console", "shell-session", "shellsession", "terminal", "sh-session"})
 """Languages of blocks in which a line that begins with ``# `` may be root's prompt."""
 CLIENT_LANGUAGES = {
@@ -108,7 +110,7 @@ def _said(text: str, language: str) -> Iterator[Line | Comment]:
         yield from (Line(piece, client) if isinstance(piece, Statement) else piece for piece in typed.pieces)
         return
     flat = _with_dollar_prompts(lines) if language in SESSIONS else text
-    resume, ordinal = 0, -1
+    resume, ordinal, in_section = 0, -1, False
     shells: list[tuple[int, str]] = []
     for piece in split_block(flat):
         if piece.line < resume:
@@ -116,6 +118,11 @@ def _said(text: str, language: str) -> Iterator[Line | Comment]:
         if isinstance(piece, Comment):
             yield piece
             continue
+        if _SECTION.fullmatch(piece.text) or (in_section and _SETTING.match(piece.text)):
+            in_section = True
+            yield Comment(piece.text, piece.line)  # of a file that is edited: nobody types it into a shell
+            continue
+        in_section = False
         ordinal += 1
         shell = shells[-1] if shells else None
         if shell and leaves(piece.text, shell[1]):

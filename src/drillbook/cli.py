@@ -132,6 +132,27 @@ def ledger(slug: str | None, as_json: bool, write: bool, strict: bool, fail_unde
 
 
 @_drillbook.command()
+@click.argument("runbook", type=click.Path(path_type=Path))
+@click.option(
+    "--compose", type=click.Path(path_type=Path), help="The system's compose file: a replica is made from it."
+)
+def init(runbook: Path, compose: Path | None) -> None:
+    """Write checks, drills, replica and target file for a runbook into this folder; nothing is ever overwritten."""
+    from drillbook.scaffold import init as write
+
+    done = write(Path.cwd(), runbook, compose)
+    for path in done.written:
+        click.echo(f"new   {path}")
+    for path in done.kept:
+        click.echo(f"kept  {path}")
+    for note in done.notes:
+        click.echo(f"note: {note}")
+    click.echo(f"next: pytest -m verify --target {done.slug}")
+    if compose:
+        click.echo("      pytest -m chaos")
+
+
+@_drillbook.command()
 @click.argument("run", type=click.Path(path_type=Path))
 def render(run: Path) -> None:
     """Write the report of a run (a folder in reports/) again, also of one that was killed."""

@@ -112,6 +112,9 @@ def _opens_shell(simple: Simple) -> bool:
     if program in _SHELLS:
         into = any(runner.endswith((" exec", " run")) or runner in ("ssh", "sudo") for runner in simple.inside)
         return into and all(word in ("-l", "-i", "-il", "--login", "--norc") for word in words)
+    if program in ("kubectl", "oc"):
+        names = _operands(words, frozenset({"-n", "--namespace", "-c", "--container"}))
+        return (names[:1] == ["rsh"] and len(names) == 2) or (names[:1] == ["debug"] and "--" not in words)
     if program == "ssh":
         return len(_operands(words, _SSH_VALUES)) == 1
     if program == "su":

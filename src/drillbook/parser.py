@@ -10,7 +10,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from drillbook.annotations import Annotation, annotation_in
-from drillbook.blocks import CLIENT_LANGUAGES, Line, parts_of
+from drillbook.blocks import CLIENT_LANGUAGES, SESSIONS, Line, parts_of
 from drillbook.clients import Client, opened_by
 from drillbook.effects import effect_of, effect_of_code, effect_of_redis, effect_of_sql, streams, wants_terminal
 from drillbook.errors import RunbookError
@@ -202,7 +202,7 @@ class _Reader:
         lines = [part for part in block.parts if isinstance(part, Line)]
         phase, human_only = self._told_inside(block.annotations, lines, first)
         for line in lines:
-            if line.statement.broken:
+            if line.statement.broken and language in _SHELLS and language not in SESSIONS:
                 self.problems.append(
                     Problem(first + line.line, f"no shell text: {line.statement.text[:60]!r}", "syntax")
                 )
@@ -323,7 +323,7 @@ class _Reader:
                 break
             if token.type == "inline":
                 cells.append(token)
-        mentions = [mention for cell in cells for mention in _placed(cell)]
+        mentions = [mention for cell in cells for mention in _placed(cell, is_cell=True)]
         if mentions:
             yield self._of_mentions(mentions)
 
@@ -345,10 +345,10 @@ class _Reader:
         return inside
 
 
-def _placed(inline: Token) -> Iterator[Mention]:
+def _placed(inline: Token, *, is_cell: bool = False) -> Iterator[Mention]:
     """Yield the commands of a paragraph with their lines in the document, from 1."""
     begin = (inline.map or [0])[0] + 1
-    yield from (replace(mention, line=begin + mention.line) for mention in commands_in(inline))
+    yield from (replace(mention, line=begin + mention.line) for mention in commands_in(inline, is_cell=is_cell))
 
 
 def _is_closed(lines: Sequence[str], markup: str) -> bool:

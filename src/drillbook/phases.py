@@ -18,13 +18,17 @@ _RULES: tuple[tuple[str, str], ...] = (
         Phase.COMMUNICATE,
         (
             r"communicat|notif(y|ication)|status[ -](page|update)|announce|stakeholder|executive summary|"
-            r"acknowledge|message template|declare (an? |the )?(major )?incident|update customers|kommunik|comunic"
+            r"acknowledge|message template|declare (an? |the )?(major )?incident|update customers|kommunik|comunic|"
+            r"\btell (the|your|people|everybody)\b|inform (the|your|people|users|customers)"
         ),
     ),
     (Phase.ESCALATE, r"es[ck]ala|contact|on-?call rotation"),
     (
         _BY_COMMANDS,
-        r"\bimmediate|triage|first (\d+|few|five|ten) min|diagnos.* (and|&) .*(resol|fix|recover|mitigat)|quick action",
+        (
+            r"\bimmediate|immédiat|triage|emergency|first (\d+|few|five|ten) min|quick action|初動|"
+            r"diagnos.* (and|&) .*(resol|fix|recover|mitigat)"
+        ),
     ),
     (
         Phase.PREVENT,
@@ -38,19 +42,32 @@ _RULES: tuple[tuple[str, str], ...] = (
         (
             r"verif|validat|monitor(ing)? (for|recovery|the recovery)|stability|smoke test|sanity|"
             r"confirm(ing|ation)? (the )?(recovery|resolution|fix)|all clear|recovery check|functional test|überprüf|"
-            r"vérif"
+            r"vérif|validar|valider|do[gğ]rula|確認|验证"
         ),
     ),
     (_AFTERWARDS, r"post[- ]?(incident|recovery|resolution)|after(math|wards)? the incident"),
-    (Phase.DETECT, r"\balerts?\b|symptom|detect|what this means|trigger conditions?|how (you|to) notice|s[ií]ntoma"),
-    (Phase.DIAGNOSE, r"diagn[oó]s|investigat|analy[sz]|troubleshoot|identify|debug|root cause|gather|assess"),
+    (
+        Phase.DETECT,
+        (
+            r"\balerts?\b(?!.*(resol|remed|\bfix|mitigat|recover))|symptom|detect|what this means|trigger conditions?|"
+            r"how (you|to) notice|s[ií]ntoma"
+        ),
+    ),
+    (
+        Phase.DIAGNOSE,
+        (
+            r"diagn[oó]s|investigat|analy[sz]|troubleshoot|identify|debug|root cause|gather|assess|"
+            r"look (first|at|for|into)|(initial|first|quick) (look|checks?)\b|\bcheck(s|ing)?\b|诊断|"
+            r"confirm (the|that) (outage|problem|issue|alert|failure)"
+        ),
+    ),
     (_RESOLUTION, r"^(\d+[.)] *)?(resolution|resolve|resolving)\b"),
     (
         Phase.RECOVER,
         (
             r"mitigat|recover|resol|remed|\bfix|restor|strateg|scenario|solution|workaround|roll-?back|bypass|"
             r"\brepair|failover|\bcauses?\b|common (issues|problems|failures)|wiederherstell|behebung|lösung|rétabl|"
-            r"récup|recuper|restablec|soluci|soluç"
+            r"récup|recuper|restablec|soluci|soluç|復旧|恢复"
         ),
     ),
 )
@@ -65,6 +82,7 @@ _PARENT_OF_SCENARIOS = re.compile(
     r"common (issues|problems|failures|errors)",
     re.IGNORECASE,
 )
+_ALERTS_OWN = re.compile(r"\W*alerts?\W+\w", re.IGNORECASE)
 _ORDINAL_STEP = re.compile(r"(step|phase|stage)\s*\d", re.IGNORECASE)
 
 
@@ -115,6 +133,10 @@ def phase_of(headings: Sequence[str], effects: Iterable[Effect]) -> Phase:
     """
     said = [what for what in map(phase_of_heading, headings) if what]
     done = frozenset(effects)
+    if len(said) > 1 and said[0] == Phase.DETECT and _ALERTS_OWN.match(headings[0]):
+        said = said[1:]  # "Alert: HighMemory" is a chapter of its own, with all that follows from it
+    if Phase.DIAGNOSE in said[:-1] and said[-1] == Phase.VERIFY:
+        return Phase.DIAGNOSE  # "Verify the pods" in the middle of a diagnosis looks, and proves no recovery
     if said and said[-1] == Phase.COMMUNICATE:
         return Phase.COMMUNICATE
     if said and said[0] == _AFTERWARDS and not done:

@@ -14,14 +14,20 @@ __all__ = ["Bound", "Placeholder", "assigned", "bind", "key_of", "placeholders"]
 _ANGLE = r"(?<![<\w&>])<(?:[A-Za-z_][\w .:/|'-]*\w|[A-Za-z_])>(?!\()"
 _BRACES = r"\{\{ ?(?!end\b|else\b)[A-Za-z_][\w-]* ?\}\}"
 _SQUARE = r"(?<![\w\\])\[[A-Z]{2,}(?:[ _-][A-Z]+)*\]"
+_CURLY = r"(?<![\w$\\{#%])\{[A-Z][A-Z0-9_]{2,}\}(?!\})"
+_PATH = r"(?<![\w.])/path/to(?:/[\w.-]+)*"
 _YOUR = r"(?<![\w/.-])(?:your|YOUR|my-own)[-_][A-Za-z0-9_-]*\w"
-_CAPS = r"(?<![\w$={}%<\[.-])(?:[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|TOKEN|HOSTNAME|NAMESPACE|PASSWORD|USERNAME)(?![\w=(\]])"
+_CAPS = (
+    r"(?<![\w$={}%<\[.-])(?:[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|TOKEN|HOSTNAME|NAMESPACE|PASSWORD|USERNAME)(?![\w=(\]]|:\.)"
+)
 _SAMPLE = (
     r"\b(?:i|sg|subnet|vpc|ami|vol|eni|rtb|igw|snap)-(?:0?12345?6?7?8?9?[0-9a-f]*|0?abc[0-9a-f]*|x{3,})\b"
     r"|\barn:aws[\w:/.-]*\.\.\.|\bAKIA[A-Z0-9]*EXAMPLE\b"
 )
 _TIME = r"(?<![\w.-])20\d\d-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?(?![\w-])"
-_FILL_IN = re.compile("|".join(f"(?:{part})" for part in (_ANGLE, _BRACES, _SQUARE, _YOUR, _SAMPLE, _TIME, _CAPS)))
+_FILL_IN = re.compile(
+    "|".join(f"(?:{part})" for part in (_ANGLE, _BRACES, _CURLY, _SQUARE, _PATH, _YOUR, _SAMPLE, _TIME, _CAPS))
+)
 _PATTERN_PROGRAMS = frozenset({"grep", "egrep", "fgrep", "zgrep", "rg", "sed", "awk", "tr"})
 _SHELLS_OWN = frozenset(
     "HOME PATH PWD OLDPWD USER LOGNAME SHELL HOSTNAME HOSTTYPE UID EUID PPID RANDOM SECONDS LINENO IFS LANG TERM "
@@ -128,7 +134,7 @@ def _set_in(source: bytes, root: Node) -> set[str]:
 
 def key_of(name: str) -> str:
     """Return the plain name inside of the brackets: ``<pod-name>``, ``$POD`` and ``{{ pod }}`` give what is inside."""
-    return re.sub(r"^(?:<|\$\{?|\[|\{\{ ?)|(?:>| ?\}\}|\}|\])$", "", name).strip()
+    return re.sub(r"^(?:<|\$\{?|\[|\{\{ ?|\{)|(?:>| ?\}\}|\}|\])$", "", name).strip()
 
 
 def bind(text: str, variables: Mapping[str, str], known: Collection[str] = ()) -> Bound:

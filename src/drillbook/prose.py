@@ -14,10 +14,15 @@ _BREAKS = ("softbreak", "hardbreak")
 _ASKED = re.compile(
     r"\b(?:run|running|execute|use|using|try|type|enter|issue|with|via|through|command)\b[^.!?`]{0,60}$", re.IGNORECASE
 )
+_FORBIDS = re.compile(
+    r"\b(?:never|do not|don't|not (?:with|by|via)|avoid|instead of|nunca|ne (?:pas|jamais))\b", re.IGNORECASE
+)
+_OR = re.compile(r"\W*(?:or|and|then|ou|et|oder|und|y|e)?\W*", re.IGNORECASE)
 _SAYS = re.compile(
     r"\W*((?:(?:it|which|this) )?(?:shows?|returns?|prints?|should|must|is|says|exits|reports|gives|lists?)\b.*)",
     re.IGNORECASE,
 )
+_TELLS = re.compile(r"\W*(symptoms?|error|example|note)\b", re.IGNORECASE)
 _LABEL = re.compile(r"(?:\[[ xX]\]\s*)?(?:[^.!?`]{0,60}[:\u2013\u2014-]\s*)?")
 _ELSEWHERE = re.compile(r"\W*(?:see|follow|refer to|go to|use the|go through)\b", re.IGNORECASE)
 _ASIDE = re.compile(r"\W*note\b", re.IGNORECASE)
@@ -43,7 +48,7 @@ def plain(inline: Token) -> str:
     return " ".join("".join(parts).split())
 
 
-def commands_in(inline: Token) -> list[Mention]:
+def commands_in(inline: Token, *, is_cell: bool = False) -> list[Mention]:
     """Return the commands that a paragraph, a list item or a table cell asks to run.
 
     Inline code counts where it is a whole command (a known program with arguments) and stands alone, at the beginning,
@@ -51,7 +56,7 @@ def commands_in(inline: Token) -> list[Mention]:
     """
     children = inline.children or []
     found: list[Mention] = []
-    line = 0
+    line = last = 0
     for at, child in enumerate(children):
         line += child.type in _BREAKS
         if child.type != "code_inline":
@@ -60,8 +65,12 @@ def commands_in(inline: Token) -> list[Mention]:
         if not reads_as_command(child.content.strip(), is_alone=not before and not after):
             continue
         sentence = re.split(r"[.!?]\s+", before)[-1]
-        begins = _LABEL.fullmatch(before) is not None
-        if begins or _ASKED.search(sentence) or instructs(sentence):
+        begins = _LABEL.fullmatch(before) is not None and not (is_cell and after) and not _TELLS.match(before)
+        goes_on = bool(found) and _OR.fullmatch(_text(children[last + 1 : at])) is not None
+        if _FORBIDS.search(sentence):
+            continue
+        if begins or goes_on or _ASKED.search(sentence) or instructs(sentence):
+            last = at
             says = _SAYS.match(re.split(r"[.;]\s+", after.strip())[0]) if begins else None
             found.append(Mention(child.content.strip(), line, says[1].strip() if says else None))
     return found

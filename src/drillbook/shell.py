@@ -33,7 +33,7 @@ _MAX_DEPTH = 8
 _WINDOW_LINES = 40
 _TRIES = 4_000
 _SHORT_BYTES = 4_000
-_PROMPT = re.compile(rb"^[ \t]*(?:[\w.@:~/-]*\$|\[?[\w.-]+@[\w.-]+(?:[: ][^\s#$%\]]*)?\]?[#$%]) +(?=\S)")
+_PROMPT = re.compile(rb"^[ \t]*(?:[\w.@:~/-]*\$|\[?[\w.-]+@[\w.-]+(?:[: ][^\s#$%\]]*)?\]? ?[#$%]) +(?=\S)")
 _ANGLE = re.compile(rb"(?<![<\w&>])<([A-Za-z_\x80-\xff][\w .:/|'\x80-\xff-]*[\w\x80-\xff]|[A-Za-z_])>(?!\()")
 _BRACES = re.compile(rb"\{\{ ?[A-Za-z_][\w-]* ?\}\}")
 
@@ -162,9 +162,24 @@ def split_block(text: str) -> list[Statement | Comment]:
     """
     source = _without_prompts(text.encode("utf-8", "replace")).replace(b"\0", b" ")
     root = parse(mask(_joined(source)))
-    if not root.has_error:
+    if not root.has_error and not any(_runs_over(source, node) for node in root.named_children):
         return _pieces(source, root, 0)
     return _line_by_line(source)
+
+
+def _runs_over(source: bytes, node: Node) -> bool:
+    """True for a pipeline that the grammar draws over an empty line and a comment, which no shell does."""
+    if node.type not in ("pipeline", "list", "command", "redirected_statement"):
+        return False
+    gap = re.compile(rb"\n[ \t]*\n[ \t]*#").search(source, node.start_byte, node.end_byte)
+    if gap is None:
+        return False
+    inner = node.descendant_for_byte_range(gap.start(), gap.start())
+    while inner is not None and inner != node:
+        if inner.type in ("string", "raw_string", "heredoc_body", "compound_statement", "do_group", "subshell"):
+            return False
+        inner = inner.parent
+    return True
 
 
 def _joined(source: bytes) -> bytes:

@@ -22,7 +22,11 @@ PROGRAMS = frozenset(
 )
 _ALONE = frozenset("dmesg uptime htop top free df id hostname lsblk".split())
 
-EXPECTS = re.compile(r"\W*(expect(ed|s|ation)?\b|should\b|look for\b|returns?:|output:|result:)", re.IGNORECASE)
+EXPECTS = re.compile(
+    r"\W*(expect(ed|s|ation)?\b|should\b|look for\b|returns?:|output:|result:|"
+    r"(\w+ )?(esperad[oa]|erwartet|attendue?)\b)",
+    re.IGNORECASE,
+)
 EXPECTED_MARK = re.compile(r"^expect(ed|ation)?( output| result)?\s*:\s*", re.IGNORECASE)
 
 _VERBS = (

@@ -16,7 +16,7 @@ _DESTROY = re.compile(
 _CHANGE = re.compile(
     r"mv|ln|chmod|chown|chattr|setfacl|install|make|reboot|shutdown|poweroff|halt|init|mount|umount|modprobe|rmmod|swapon"
     r"|swapoff|logrotate|crontab|useradd|usermod|passwd|createdb|pg_restore|mysqlimport|ansible-playbook|update-grub|patch"
-    r"|rsync|scp|dd|nft|ufw|setenforce|renice|tar|unzip|pip|pip3|apk|nginx|pm2|supervisorctl|caddy|certbot|service"
+    r"|rsync|scp|dd|nft|ufw|setenforce|renice|tar|unzip|pip|pip3|apk|nginx|pm2|supervisorctl|caddy|certbot|service|growpart|resize2fs|xfs_growfs"
 )
 _EDITORS = re.compile(r"vi|vim|nvim|nano|emacs|visudo|vipw|sudoedit|ed")
 _TELLERS = re.compile(
@@ -39,8 +39,7 @@ _SUBCOMMANDS: dict[str, dict[str, str]] = {
     },
     "kubectl": {
         "change": "apply create replace patch scale autoscale set label annotate expose run cordon uncordon taint cp "
-        "edit "
-        "debug restart undo pause resume approve",
+        "edit restart undo pause resume approve",
         "destroy": "delete drain evict",
     },
     "systemctl": {
@@ -64,6 +63,10 @@ _SUBCOMMANDS: dict[str, dict[str, str]] = {
     "apt-get": {"change": "install update upgrade dist-upgrade", "destroy": "remove purge autoremove"},
     "dnf": {"change": "install update upgrade", "destroy": "remove erase"},
     "npm": {"change": "install ci run start publish update"},
+    "pct": {"change": "start stop restart reboot shutdown resume set migrate restore", "destroy": "destroy"},
+    "flux": {"change": "reconcile suspend resume install", "destroy": "delete uninstall"},
+    "gitlab-ctl": {"change": "restart start stop reconfigure hup", "destroy": "kill cleanse"},
+    "etcdctl": {"change": "put defrag compaction move-leader", "destroy": "del"},
 }
 for _same, _as in (
     ("docker-compose", "docker"),
@@ -74,6 +77,8 @@ for _same, _as in (
     ("yarn", "npm"),
     ("nerdctl", "docker"),
     ("crictl", "docker"),
+    ("qm", "pct"),
+    ("tofu", "terraform"),
 ):
     _SUBCOMMANDS[_same] = _SUBCOMMANDS[_as]
 _REDIS_CHANGE = re.compile(
@@ -90,12 +95,13 @@ _SQL_CHANGE = re.compile(
     r"|optimize|repair|start|stop|change)\b|pg_reload_conf|pg_promote|pg_switch_wal|\bsetval\b",
     re.IGNORECASE,
 )
+_LOOKING_TARGET = re.compile(r"^(verify|check|smoke|status|logs|test|lint|health)")
 _SCRIPT_WORDS = {
-    Effect.TELL: re.compile(r"(^|[-_/])(notify|notification|announce|send|page|post)"),
-    Effect.DESTROY: re.compile(r"(^|[-_/])(delete|destroy|purge|wipe|drop|kill|failover|cleanup|clean)"),
+    Effect.TELL: re.compile(r"(^|[-_/])(notify|notification|announce|send|page|post)($|[-_.])"),
+    Effect.DESTROY: re.compile(r"(^|[-_/ ])(delete|destroy|purge|prune|wipe|drop|kill|failover|cleanup|clean)"),
     Effect.CHANGE: re.compile(
-        r"(^|[-_/])(restart|deploy|roll-?back|scale|restore|start|stop|reset|rotate|migrate|apply|switch|enable|disable"
-        r"|fix|repair|recover|drain|promote|upgrade|update|install)"
+        r"(^|[-_/ ])(restart|deploy|roll-?back|scale|restore|start|stop|reset|rotate|migrate|apply|switch|enable"
+        r"|disable|fix|repair|recover|drain|promote|upgrade|update|install)"
     ),
 }
 _AWS_DESTROY = re.compile(r"(delete|terminate|failover|purge|deregister|remove|release|revoke|reboot-db-instance)")
@@ -133,8 +139,9 @@ def _of_simple(simple: Simple) -> Effect:
     if _writes_outside_tmp(simple):
         return Effect.CHANGE
     name = simple.words[0].prefix if simple.words else ""
-    if "/" in name or name.endswith((".sh", ".py")):
-        return next((effect for effect, words in _SCRIPT_WORDS.items() if words.search(name)), Effect.READ)
+    if name.endswith((".sh", ".py")) or name.startswith("./"):
+        told = " ".join([name, *simple.arguments[:1]])
+        return next((effect for effect, words in _SCRIPT_WORDS.items() if words.search(told)), Effect.READ)
     return Effect.READ
 
 
@@ -218,9 +225,25 @@ def _redis_words(words: Sequence[str]) -> Effect:
                     else Effect.READ
                 )
             )
+        if word.lower() == "eval":
+            inside = re.findall(r"redis\.p?call\(\s*['\"](\w+)", " ".join(words))
+            return max((_redis_words([name]) for name in inside), key=_ORDER.index, default=Effect.CHANGE)
         if _REDIS_CHANGE.fullmatch(word):
             return Effect.CHANGE
     return Effect.READ
+
+
+def _make(simple: Simple) -> Effect:
+    names = [word for word in simple.arguments if not word.startswith("-") and "=" not in word]
+    return Effect.READ if names and all(_LOOKING_TARGET.search(name) for name in names) else Effect.CHANGE
+
+
+def _gcloud(simple: Simple) -> Effect:
+    words = [word for word in simple.arguments if not word.startswith("-")][:5]
+    if {"delete", "failover", "restore"} & {*words}:
+        return Effect.DESTROY
+    reads = {"describe", "list", "get", "read", "tail", "get-credentials", "logs", "ssh", "config"}
+    return Effect.READ if not words or reads & {*words} else Effect.CHANGE
 
 
 def _sql(simple: Simple) -> Effect:
@@ -293,6 +316,9 @@ _SPECIAL: dict[str, Callable[[Simple], Effect]] = {
     "psql": _sql,
     "mysql": _sql,
     "mariadb": _sql,
+    "sqlite3": _sql,
+    "make": _make,
+    "gcloud": _gcloud,
     "aws": _aws,
     "journalctl": _journalctl,
     "find": _find,

@@ -2,6 +2,7 @@
 
 import re
 
+from drillbook.expectations import quoted
 from drillbook.shell import pipelines
 
 __all__ = ["judge_output"]
@@ -32,7 +33,7 @@ def judge_output(text: str, exit_status: int, stdout: str, stderr: str, expects:
     complaint = next((line.strip() for line in (stderr + "\n" + stdout).splitlines() if _COMPLAINTS.search(line)), None)
     if complaint and not _searches(text) and not _shows_records(text):
         return f"it complains: {complaint[:200]}"
-    missing = [words for words in _wanted(expects) if not _holds(stdout + stderr, words)]
+    missing = [words for words in quoted(expects) if not _holds(stdout + stderr, words)]
     return f"the document expects {missing[0]}, and it is not in the output" if missing else ""
 
 
@@ -44,11 +45,6 @@ def _searches(text: str) -> bool:
 def _shows_records(text: str) -> bool:
     """True for what prints logs and histories: a complaint in there is somebody else's."""
     return re.search(r"\b(logs?|journalctl|dmesg|events|tail|cat|history|git)\b", text) is not None
-
-
-def _wanted(expects: str) -> list[str]:
-    """Return what of an expectation can be looked for: JSON in braces, words in quotes or backticks."""
-    return re.findall(r"\{[^{}]*\}|\"[^\"]+\"|`[^`]+`", expects)
 
 
 def _holds(output: str, words: str) -> bool:

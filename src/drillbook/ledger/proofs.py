@@ -95,7 +95,7 @@ def proofs_of(events: Iterable[Event], slug: str) -> list[Proof]:
 
 def _of_drill(drill: str, events: list[Event], rows: Mapping[str, Row]) -> Iterator[Proof]:
     end = next((event for event in events if event.get("kind") == "drill.end"), {})
-    if end.get("outcome") not in _COUNTS:
+    if str(end.get("outcome")) not in _COUNTS:
         return
     healed = {
         str(event.get("scenario")) for event in events if event.get("kind") == "route.end" and not event.get("red")
@@ -105,11 +105,11 @@ def _of_drill(drill: str, events: list[Event], rows: Mapping[str, Row]) -> Itera
         match event.get("kind"):
             case "rehearsal":
                 yield from _of_command(event, rows, drill, _on_a_healthy_system)
-            case "command" if event.get("phase") in _HEALTHY:
+            case "command" if str(event.get("phase")) in _HEALTHY:
                 judge = _told if rows.get(str(event.get("id")), _NOBODY).is_told else _on_a_healthy_system
                 if judge is not _told or posted:
                     yield from _of_command(event, rows, drill, judge)
-            case "command" if event.get("scenario") in healed and event.get("phase") == "recover":
+            case "command" if str(event.get("scenario")) in healed and event.get("phase") == "recover":
                 yield from _of_command(event, rows, drill, _in_a_recovery_that_healed)
             case "hand" if event.get("did"):
                 id_ = str(event.get("step"))
@@ -126,7 +126,7 @@ def _of_command(event: Event, rows: Mapping[str, Row], drill: str, judge: _Judge
     if row is None or event.get("skipped") or not isinstance(status, int):
         return
     kind, why = judge(row, event, status)
-    rules = tuple(str(rule) for rule in event.get("rules") or ())
+    rules = tuple(_strings(event.get("rules")))
     verdict = Outcome.FAILED if why else Outcome.PASSED
     yield Proof(row.id, kind, drill, str(event.get("utc")), verdict, str(event.get("text")), rules, why)
 
@@ -149,11 +149,15 @@ def _in_a_recovery_that_healed(row: Row, event: Event, status: int) -> tuple[str
 def _of_check(event: Event, rows: Mapping[str, Row], item: str) -> Iterator[Proof]:
     if event.get("outcome") != Outcome.PASSED or event.get("during") == "fault":
         return
-    named = [str(id_) for id_ in event.get("covers") or ()]
-    reads = {str(id_) for id_ in event.get("reads") or ()}
+    named = _strings(event.get("covers"))
+    reads = set(_strings(event.get("reads")))
     for row in rows.values():
         if row.id in reads or any(_names(id_, row) for id_ in named):
             yield Proof(row.id, Kind.CHECKED, item, str(event.get("utc")), Outcome.PASSED, row.text)
+
+
+def _strings(value: object) -> list[str]:
+    return [str(one) for one in value] if isinstance(value, list | tuple) else []
 
 
 def _names(id_: str, row: Row) -> bool:

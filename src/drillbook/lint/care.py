@@ -11,8 +11,9 @@ __all__: list[str] = []
 
 _WARNS = re.compile(
     r"warn|caution|danger|careful|destruct|irrevers|cannot be undone|los(e|es|ing|s)\b|delet(e|es|ing) (all|data)|"
-    r"data loss|last resort|make sure|back ?up|only (if|when|after|where|once)|\u26a0|\u2757|\U0001f6a8|never |do not|"
-    r"don't|approval|confirm",
+    r"data loss|last resort|make sure|only (if|when|after|where|once)|\u26a0|\u2757|\U0001f6a8|never |do not|don't|"
+    r"approval|confirm|\bsafe\b|unused|dangling|re-?issue|to trigger|recreate|"
+    r"(take|make|create|first).{0,20}back ?up|back ?up.{0,20}(first|before)",
     re.IGNORECASE,
 )
 _NAMESPACED = frozenset(
@@ -24,9 +25,10 @@ _ACTING = frozenset(
     "logs exec rollout scale set top port-forward describe get delete edit patch annotate label cp".split()
 )
 _REPLACED = re.compile(
-    r"\bdelete\s+(pods?|po)\b|\b(docker|docker-compose|podman|compose) (.* )?rm\b|--vacuum|/tmp/|\.log\b|\bdrain\b"
+    r"\bdelete\s+(pods?|po)\b|\b(docker|docker-compose|podman|compose) (.* )?(rm|down)\b|--vacuum|/tmp/|\.log\b|"
+    r"\bdrain\b|(image|builder|container|network) prune|crictl rmi|state = 'idle'"
 )
-_FORCES = re.compile(r"\s-v\b|--volumes|--force\b|--grace-period=0|--all\b")
+_FORCES = re.compile(r"\bvolume (rm|prune)|\s-v\b|--volumes|--rmi|--force\b|--grace-period=0|--all\b")
 _SECRET_FILE = re.compile(r"(^|/)\.env(\.\w+)?$|secret|credential|id_rsa|\.pem$|\.key$")
 _SECRET_NAME = re.compile(r"PASS|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|DATABASE_URL|DSN|CREDENTIAL", re.IGNORECASE)
 
@@ -37,7 +39,11 @@ _SECRET_NAME = re.compile(r"PASS|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|DATABASE_URL
     "add -n NAMESPACE",
 )
 def namespace_missing(document: Document) -> Iterator[Hit]:
-    uses = [(command, simple) for _, command, simple in document.simples() if simple.program in ("kubectl", "oc")]
+    uses = [
+        (command, simple)
+        for step, command, simple in document.simples()
+        if simple.program in ("kubectl", "oc") and step.language  # what a sentence mentions is not yet typed
+    ]
     has_some = any(_has_namespace(simple) for _, simple in uses)
     sets_it = any("set-context" in simple.arguments or "--namespace" in simple.arguments[:1] for _, simple in uses)
     for command, simple in uses if has_some and not sets_it else ():
@@ -61,7 +67,9 @@ def _is_namespaced(simple: Simple) -> bool:
     words = [word for word in _own(simple) if not word.startswith("-")]
     if not words or words[0] not in _ACTING:
         return False
-    if words[0] in ("logs", "exec", "port-forward", "rollout", "scale", "cp"):
+    if words[0] == "cp":
+        return not any(re.match(r"[\w.-]+/[\w.-]+:", word) for word in words)
+    if words[0] in ("logs", "exec", "port-forward", "rollout", "scale"):
         return True
     kinds = {kind for word in words[1:3] for kind in re.split(r"[,/]", word)}
     return bool(kinds & _NAMESPACED)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from drillbook.expectations import wanted
 from drillbook.lint.rules import Document, Hit, rule
 from drillbook.model import Command, Effect, Phase, Step
 from drillbook.shell import Simple
@@ -54,12 +55,15 @@ def status_lost_behind_a_pipe(document: Document) -> Iterator[Hit]:
     "use redis-cli -e (Redis 7), or | grep -q PONG",
 )
 def redis_errors_exit_0(document: Document) -> Iterator[Hit]:
-    for _, command, stages in document.pipes():
+    for step, command, stages in document.pipes():
         simples = [simple for simple in document.inner(command) if simple.program in ("redis-cli", "valkey-cli")]
-        if not simples or (len(stages) > 1 and _judges(stages[-1])):
+        if not simples or not step.language or (len(stages) > 1 and _judges(stages[-1])):
             continue
         words = [word.lower() for word in simples[0].arguments]
-        if "-e" not in words and ("ping" in words or command.effect is not Effect.READ):
+        # A person sees the error of what stands alone. What others build on must not fail unseen, and PING is a check.
+        is_built_on = command is not step.commands[-1] and command.effect is Effect.DESTROY
+        is_check = "ping" in words and "pong" not in document.below(command).lower()
+        if "-e" not in words and not command.expects and (is_check or is_built_on):
             yield Hit(command.line, "an error of Redis is printed, and the exit status is 0", command.id)
 
 
@@ -95,6 +99,8 @@ def _asks_for_health(step: Step, simple: Simple) -> bool:
     if simple.program != "curl" or step.phase is Phase.COMMUNICATE:
         return False
     urls = [word for word in simple.arguments if re.search(r"https?://|localhost|\$", word)]
+    if any("_cluster/" in url for url in urls):  # Elasticsearch says it in the body, and 200 also when it is red
+        return False
     is_checked = step.phase in _CHECKING or any(_HEALTH_URL.search(url) for url in urls)
     return is_checked and not {"-o", "--output", "-O"} & {*simple.arguments}
 
@@ -113,7 +119,9 @@ def _shows_status(curl: Simple) -> bool:
 
 def _is_told_what_to_see(command: Command) -> bool:
     """True where the document says what the body looks like; a status code alone is not shown by curl."""
-    return command.expects is not None and re.search(r"\bHTTP\b|\b[2-5]\d\d\b", command.expects) is None
+    if command.expects is None:
+        return False
+    return bool(wanted(command.expects)) or re.search(r"\bHTTP\b|\b[2-5]\d\d\b", command.expects) is None
 
 
 def _is_compared(command: Command, curl: Simple) -> bool:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from markdown_it import MarkdownIt
+
 from drillbook.clients import Client, opened_by
 from drillbook.lint.compose import Compose
 from drillbook.model import Command, Phase, Runbook, Step
@@ -99,21 +101,27 @@ class Document:
                     yield step, command, stages
 
     def around(self, command: Command, before: int = 6) -> str:
-        """Return the text just above a command, up to the heading before it, and its own lines."""
-        end = command.line - 1 + command.text.count("\n") + 1
+        """Return the text just above a command, without headings and not beyond them, and its own lines."""
+        end = command.line + command.text.count("\n")
         begin = max(0, command.line - 1 - before)
-        above = self.lines[begin : command.line - 1]
-        for at in range(len(above) - 1, -1, -1):
-            if re.match(r"#{1,6} \S", above[at]) and not self._in_fence(begin + at):
-                above = above[at:]
+        for at in range(command.line - 2, begin - 1, -1):
+            if re.match(r"#{1,6} \S", self.lines[at]) and not self._in_fence(at):
+                begin = at + 1
                 break
-        return "\n".join([*above, *self.lines[command.line - 1 : end]])
+        return "\n".join(self.lines[begin:end])
+
+    def below(self, command: Command, lines: int = 3) -> str:
+        """Return the lines just below a command, where authors say what it should print."""
+        end = command.line + command.text.count("\n")
+        return "\n".join(self.lines[end : end + lines])
+
+    @cached_property
+    def _fences(self) -> list[tuple[int, int]]:
+        tokens = MarkdownIt("commonmark").parse(self.runbook.text)
+        return [(token.map[0], token.map[1]) for token in tokens if token.type in ("fence", "code_block") and token.map]
 
     def _in_fence(self, at: int) -> bool:
-        return any(
-            step.commands and step.commands[0].line - 1 <= at <= step.commands[-1].line - 1
-            for step in self.runbook.steps
-        )
+        return any(begin <= at < end for begin, end in self._fences)
 
     @cached_property
     def folders(self) -> list[Path]:

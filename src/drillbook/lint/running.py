@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from drillbook.clients import opened_by
 from drillbook.lint.rules import Document, Hit, rule
+from drillbook.model import Command
 from drillbook.shell import Simple, simple_commands
 
 __all__: list[str] = []
@@ -93,19 +94,22 @@ def needless_terminal(document: Document) -> Iterator[Hit]:
 @rule(
     "DB204",
     "A placeholder in angle brackets, typed as it stands, is a redirection: the shell reads or overwrites a file.",
-    'write it as a variable with quotes: "$POD", and say above how to set it',
+    'write a variable in quotes, such as "$POD", and say above how to set it',
 )
 def placeholder_as_redirection(document: Document) -> Iterator[Hit]:
-    first: dict[str, tuple[int, str]] = {}
-    count: Counter[str] = Counter()
-    for _, command in document.commands:
-        for name in command.placeholders:
-            if name.startswith("<") and not _is_quoted(command.text, name):
-                count[name] += 1
-                first.setdefault(name, (command.line, command.id))
-    for name, (line, id_) in first.items():
-        more = f" (and {count[name] - 1} more)" if count[name] > 1 else ""
-        yield Hit(line, f"{name} is read as a redirection{more}", id_)
+    known: set[str] = set()
+    for step in document.runbook.steps:
+        first: Command | None = None
+        names: list[str] = []
+        for command in step.commands:
+            new = [name for name in command.placeholders if name.startswith("<") and not _is_quoted(command.text, name)]
+            new = [name for name in new if name not in known]
+            known.update(new)
+            names += new
+            first = first or (command if new else None)
+        if first:
+            are = "are read as redirections" if len(names) > 1 else "is read as a redirection"
+            yield Hit(first.line, f"{', '.join(names)} {are}", first.id)
 
 
 def _is_quoted(text: str, name: str) -> bool:

@@ -1,5 +1,6 @@
 """What the document itself lacks or has too much of."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 
@@ -8,11 +9,19 @@ from drillbook.model import Effect, Phase
 
 __all__: list[str] = []
 
+_VERIFIES = re.compile(
+    r"\W*(\d+[.)]\s*)?\W*(verify|validate|confirm|check (that|whether|it)|ensure|vérifi|verifi|validar|valider|"
+    r"überprüf|do[gğ]rula)",
+    re.IGNORECASE,
+)
+"""A sentence, list item or comment that asks to look whether it worked, in a section of another name."""
+
 
 @rule("DB501", "A runbook that recovers must say how to verify that it worked.", "add a section `## Verification`")
 def no_verification(document: Document) -> Iterator[Hit]:
     recovers = any(command.effect is not Effect.READ for _, command in document.runbook.commands())
-    if recovers and not document.has_phase(Phase.VERIFY):
+    says_how = any(_VERIFIES.match(line) for line in document.lines)
+    if recovers and not says_how and not document.has_phase(Phase.VERIFY):
         yield Hit(1, "it changes the system and has no verification section")
 
 

@@ -13,7 +13,7 @@ from drillbook.target import Target
 from drillbook.target.targetfile import TargetFile
 from drillbook.timeline import Timeline
 
-__all__ = ["DRILL_OUTCOME", "JOBS", "NEST", "RUN", "Nest", "Run"]
+__all__ = ["DRILL_OUTCOME", "JOBS", "NEST", "READS", "RUN", "Nest", "Run"]
 
 JOBS = ("verify", "diagnose", "chaos")
 

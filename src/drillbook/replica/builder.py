@@ -16,7 +16,7 @@ from drillbook.replica.engine import engine_error
 if TYPE_CHECKING:
     from docker import DockerClient
 
-__all__ = ["build_fixture_images", "build_host_image", "in_build_order"]
+__all__ = ["build_fixture_images", "build_host_image", "build_image", "in_build_order"]
 
 _KEEP = 3
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
@@ -32,7 +32,7 @@ def build_host_image(client: "DockerClient", progress: Progress) -> str:
     """
     base = ensure_base_image(client, progress)
     with as_file(files("drillbook.replica") / "host") as folder:
-        return _build(client, "drillbook/host", folder, {"BASE": base}, progress)
+        return build_image(client, "drillbook/host", folder, {"BASE": base}, progress)
 
 
 def build_fixture_images(client: "DockerClient", slug: str, folder: Path, progress: Progress) -> dict[str, str]:
@@ -51,7 +51,7 @@ def build_fixture_images(client: "DockerClient", slug: str, folder: Path, progre
     built: dict[str, str] = {}
     for name, needs in in_build_order(folder / "images"):
         args = {"BASE": base, **{f"NEEDS_{need.upper().replace('-', '_')}": built[need] for need in needs}}
-        built[name] = _build(client, f"drillbook/{slug}-{name}", folder / "images" / name, args, progress)
+        built[name] = build_image(client, f"drillbook/{slug}-{name}", folder / "images" / name, args, progress)
     return built
 
 
@@ -80,10 +80,33 @@ def in_build_order(images: Path) -> list[tuple[str, tuple[str, ...]]]:
     return order
 
 
-def _build(client: "DockerClient", repository: str, folder: Path, args: Mapping[str, str], progress: Progress) -> str:
+def build_image(
+    client: "DockerClient",
+    repository: str,
+    folder: Path,
+    args: Mapping[str, str],
+    progress: Progress,
+    dockerfile: str = "Dockerfile",
+    target: str = "",
+) -> str:
+    """Return the tag of an image, built where its content was not built before.
+
+    Args:
+        client: The user's engine.
+        repository: What the tag begins with; this module alone writes it.
+        folder: The build context.
+        args: Build arguments.
+        progress: Told what is being built.
+        dockerfile: Its path in the folder.
+        target: The stage to build; empty for the last.
+
+    Raises:
+        ReplicaError: The build failed; the message ends with its last lines.
+    """
     from docker.errors import ImageNotFound
 
-    tag = f"{repository}:{combined_digest(folder_digest(folder), *args.values())}"
+    how = [text for text in (dockerfile if dockerfile != "Dockerfile" else "", target) if text]
+    tag = f"{repository}:{combined_digest(folder_digest(folder), *args.values(), *how)}"
     try:
         client.images.get(tag)
         return tag
@@ -93,12 +116,14 @@ def _build(client: "DockerClient", repository: str, folder: Path, args: Mapping[
     all_args = {**args, **_proxies(), **(dict.fromkeys(_CERTIFICATE_ARGS, _IN_IMAGE) if certificates else {})}
     # The folder is always there, so that a Dockerfile can copy it; an earlier stage uses what is in it.
     with folder_as_tar(folder, {".drillbook/ca.pem": certificates}) as context:
-        _follow(_steps(client, context, tag, all_args), tag, progress)
+        _follow(_steps(client, context, tag, all_args, dockerfile, target), tag, progress)
     _forget_old(client, repository)
     return tag
 
 
-def _steps(client: "DockerClient", context: IO[bytes], tag: str, args: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+def _steps(
+    client: "DockerClient", context: IO[bytes], tag: str, args: Mapping[str, str], dockerfile: str, target: str
+) -> Iterator[dict[str, Any]]:
     import requests
     from docker.errors import DockerException
 
@@ -109,6 +134,8 @@ def _steps(client: "DockerClient", context: IO[bytes], tag: str, args: Mapping[s
             custom_context=True,
             tag=tag,
             buildargs=dict(args),
+            dockerfile=dockerfile,
+            target=target or None,
             rm=True,
             forcerm=True,
             decode=True,

@@ -40,7 +40,7 @@ class Cache:
         folder: The fixture's folder.
         project: Name below /srv.
         host_image: What the host runs from.
-        images: Name -> tag on the user's engine.
+        images: Name inside of the replica -> tag on the user's engine.
         digest: Of all this.
     """
 
@@ -61,15 +61,22 @@ class Cache:
         """Name of the container that makes it; the engine lets one process have it."""
         return f"drillbook-prepare-{self.slug}-{self.digest}"
 
-    def name_inside(self, image: str) -> str:
-        """Return the name that an image has inside the replica."""
-        return f"drillbook/{self.slug}/{image}:latest"
 
+def cache_of(
+    slug: str, folder: Path, project: str, host_image: str, images: Mapping[str, str], ids: Mapping[str, str]
+) -> Cache:
+    """Return the cache that belongs to this content, whether it is there or not.
 
-def cache_of(slug: str, folder: Path, project: str, host_image: str, images: Mapping[str, str]) -> Cache:
-    """Return the cache that belongs to this content, whether it is there or not."""
+    Args:
+        slug: Fixture that it belongs to.
+        folder: The fixture's folder.
+        project: Name below /srv.
+        host_image: What the host runs from.
+        images: Name inside of the replica -> tag on the user's engine.
+        ids: Tag -> what it stands for, where the tag alone does not say: one that was pulled.
+    """
     content = folder_digest(folder, without={"replica.py"})
-    tags = (f"{name}={tag}" for name, tag in sorted(images.items()))
+    tags = (f"{name}={tag} {ids.get(tag, '')}" for name, tag in sorted(images.items()))
     return Cache(slug, folder, project, host_image, images, combined_digest(content, project, host_image, *tags))
 
 
@@ -161,7 +168,7 @@ def _create(client: "DockerClient", cache: Cache, run: str) -> "Container | None
             environment={
                 "DRILLBOOK_RUN": run,
                 "DRILLBOOK_PROJECT": cache.project,
-                "DRILLBOOK_IMAGES": " ".join(f"{tag}={cache.name_inside(name)}" for name, tag in cache.images.items()),
+                "DRILLBOOK_IMAGES": " ".join(f"{tag}={name}" for name, tag in cache.images.items() if tag != name),
             },
             labels={**owner_labels(run, "prepare"), "drillbook.volume": cache.volume},
             mounts=[Mount(STATE, cache.volume, labels=labels)],
@@ -182,7 +189,7 @@ def _fill(client: "DockerClient", cache: Cache, container: "Container") -> None:
         with folder_as_tar(cache.folder) as fixture:
             container.put_archive("/fixture", fixture)
         if cache.images:
-            with _saved(client, list(cache.images.values())) as stream:
+            with _saved(client, sorted(set(cache.images.values()))) as stream:
                 container.put_archive("/images", stream)
     except (DockerException, requests.RequestException) as error:
         raise engine_error(cache.preparer, "copying the images into the replica", error) from error

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from drillbook.replica.base_image import Progress
 from drillbook.replica.builder import build_fixture_images, build_host_image
 from drillbook.replica.cache import Cache, cache_of, drop_cache, ensure_cache
+from drillbook.replica.compose_images import compose_images
 from drillbook.replica.engine import connect_engine
 
 if TYPE_CHECKING:
@@ -23,11 +24,15 @@ class Content:
         slug: The fixture's name.
         folder: The fixture's folder.
         project: Name of the project's folder below /srv.
+        compose: File below ``project/`` whose services' images are pulled or built; None where all are in ``images/``.
+        build_root: Folder that the build contexts of that file are relative to; None for the file's own.
     """
 
     slug: str
     folder: Path
     project: str
+    compose: str | None = None
+    build_root: Path | None = None
 
     def ensure(self, progress: Progress) -> tuple[str, str]:
         """Return the host image and the cache's volume, both made where they are missing.
@@ -58,5 +63,14 @@ class Content:
 
     def _cache(self, client: "DockerClient", progress: Progress) -> Cache:
         image = build_host_image(client, progress)
-        images = build_fixture_images(client, self.slug, self.folder, progress)
-        return cache_of(self.slug, self.folder, self.project, image, images)
+        built = build_fixture_images(client, self.slug, self.folder, progress)
+        images = {f"drillbook/{self.slug}/{name}:latest": tag for name, tag in built.items()}
+        ids: dict[str, str] = {}
+        if self.compose:
+            root = self.build_root or self.folder / "project"
+            theirs = compose_images(
+                client, self.slug, self.folder / "project", self.project, self.compose, root, image, progress
+            )
+            images |= theirs.images
+            ids = dict(theirs.ids)
+        return cache_of(self.slug, self.folder, self.project, image, images, ids)

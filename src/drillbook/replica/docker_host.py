@@ -57,6 +57,9 @@ class ComposeReplica:
         start_command: Starts the services; runs in the project's folder.
         slo: What is promised to users.
         sink: Name of the port where posts end that would reach people; ``GET /posted`` lists them. None for none.
+        compose: File below ``project/``, somebody's own: the images of its services are pulled or built, by the user's
+            engine and with the user's logins. None where all images are below ``images/``.
+        build_root: Folder that the build contexts in that file are relative to; None for ``project/``.
         customer: ``f(urls) -> bool`` makes one request as a user would and says whether the answer is right; an httpx
             error counts as no. None asks whether all of ``ready`` answer.
 
@@ -86,6 +89,8 @@ class ComposeReplica:
         slo: Slo = DEFAULT_SLO,
         customer: Callable[[Mapping[str, str]], bool] | None = None,
         sink: str | None = None,
+        compose: str | None = None,
+        build_root: Path | None = None,
     ) -> None:
         unknown = sorted({*(ready or {}), *filter(None, (alertmanager, sink))} - set(ports))
         if unknown:
@@ -105,7 +110,7 @@ class ComposeReplica:
         self.run = ""
         self.progress: Progress = _quiet
         self.services = tuple(services)
-        self._content = Content(slug, folder, project)
+        self._content = Content(slug, folder, project, compose, build_root)
         self._project_name = project
         self._project = f"/srv/{project}"
         self._ports = dict(ports)
@@ -210,14 +215,12 @@ class ComposeReplica:
         return ComposeService(self._service_name(name), self.engine, self._project)
 
     def alerts(self) -> Sequence[Alert]:
-        """Return the alerts that fire now.
+        """Return the alerts that fire now; none ever does where there is no Alertmanager.
 
         Raises:
-            ReplicaError: The Alertmanager does not answer, or there is none.
+            ReplicaError: The Alertmanager does not answer.
         """
-        if self._alertmanager is None:
-            raise ReplicaError(self.slug, "this replica has no Alertmanager", hint="name its port: alertmanager=…")
-        return firing_alerts(self.urls[self._alertmanager])
+        return firing_alerts(self.urls[self._alertmanager]) if self._alertmanager else ()
 
     def posted(self) -> Sequence[Mapping[str, object]]:
         """Return what the sink got; nothing where there is none.

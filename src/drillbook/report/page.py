@@ -10,6 +10,7 @@ from functools import cache
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
+from drillbook.ledger import account_of_record
 from drillbook.outcome import Outcome
 from drillbook.report.record import Event, Record, field_number, sort_out
 from drillbook.report.summary import Summary, summarise
@@ -78,6 +79,7 @@ def _context(record: Record, utc: datetime | None) -> dict[str, object]:
         "items": _items(record),
         "notes": list(record.of("note")),
         "findings": list(record.of("finding")),
+        "accounts": account_of_record(record.events),
     }
 
 
