@@ -148,6 +148,13 @@ def test_a_rule_says_what_and_how_to_mend_it(rule):
     assert not rule.mend.endswith(".")
 
 
+@pytest.mark.parametrize("rule", RULES.values(), ids=lambda rule: rule.id)
+def test_a_rule_is_documented(rule):
+    documented = (RUNBOOKS.parent / "docs" / "runbooks.md").read_text(encoding="utf-8")
+    escaped = [text.replace("|", "\\|") for text in (rule.says, rule.mend)]
+    assert f"| {rule.id} | {escaped[0]} Mend: {escaped[1]} |" in documented
+
+
 def test_what_is_there_is_not_missed(tmp_path):
     (tmp_path / ".git").mkdir()
     (tmp_path / "scripts").mkdir()
