@@ -257,12 +257,14 @@ def test_the_kernels_own_count_tells_an_oom_kill_from_a_kill(replica: ComposeRep
     assert service.oom_kills() >= 2
 
 
-def test_an_unknown_service_and_a_missing_alertmanager_are_named(replica: ComposeReplica) -> None:
+def test_an_unknown_service_is_named(replica: ComposeReplica) -> None:
     assert replica.service("shop").name == "web"
     with pytest.raises(NotSupported, match="there is no service 'bank'"):
         replica.service("bank")
-    with pytest.raises(ReplicaError, match="has no Alertmanager"):
-        replica.alerts()
+
+
+def test_without_an_alertmanager_no_alert_fires(replica: ComposeReplica) -> None:
+    assert replica.alerts() == ()
 
 
 def test_what_is_not_ready_is_named_with_its_last_words(replica: ComposeReplica, web: Service) -> None:

@@ -135,7 +135,10 @@ def chaos_of(slug: str, services: Sequence[Service]) -> str:
 
 def replica_of(runbook: Runbook, slug: str, compose: Path, services: Sequence[Service], root: Path) -> str:
     """Return ``fixtures/<slug>/replica.py``: a Docker host with the compose project."""
-    asked = {url.port: url.path for _, url in _urls(runbook) if url.port and "health" in url.path + " health"}
+    asked: dict[int, str] = {}
+    for _, url in sorted(_urls(runbook), key=lambda pair: not re.search(r"health|ready|live", pair[1].path)):
+        if url.port and url.path:
+            asked.setdefault(url.port, url.path)
     ports = {service.name: service.ports[0] for service in _in_front(services) if service.ports}
     project = slug_of(compose.resolve().parent.name) or slug
     here = (root / "fixtures" / slug).resolve()

@@ -1,0 +1,195 @@
+"""``drillbook init``: what it writes for somebody else's runbook runs at once, and nothing is ever overwritten."""
+
+import ast
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from drillbook.errors import RunbookError, UsageError
+from drillbook.replica.loader import load_replica
+from drillbook.scaffold import init
+
+SAMPLES = Path(__file__).parent / "samples"
+DOCUMENTS = [*sorted((SAMPLES / "sources").glob("*.md")), *sorted((SAMPLES / "shapes").glob("*.md"))]
+RUNBOOK = """# Shop "is" down \\ now
+
+## Look first
+
+```bash
+docker-compose ps
+```
+
+## Fix
+
+### Cause A: out of memory
+
+```bash
+docker-compose restart web
+```
+
+### Cause B: gremlins
+
+```bash
+docker-compose up -d --force-recreate web
+```
+
+## Verification
+
+```bash
+curl -fsS http://localhost:8080/health
+# Expected: {"status": "ok"}
+curl -s http://localhost:8080/ | head -1
+curl -f -X POST http://localhost:8080/orders -d '{}'
+docker logs -f <container>
+```
+
+- [ ] The till prints "a receipt"
+"""
+COMPOSE = """
+services:
+  db:
+    image: postgres:17
+  web:
+    build: ./web
+    ports: ["${SHOP_PORT:-8080}:8000", "127.0.0.1:9000:9000/tcp"]
+    env_file: [shop.env]
+    volumes: ["./pages:/pages:ro", "state:/state", "/etc/hosts:/h:ro", "../other:/o"]
+volumes: {state: {}}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "app" / "pages").mkdir(parents=True)
+    (tmp_path / "shop-down.md").write_text(RUNBOOK, encoding="utf-8")
+    (tmp_path / "app" / "docker-compose.yml").write_text(COMPOSE, encoding="utf-8")
+    (tmp_path / "app" / "shop.env").write_text("A=1\n", encoding="utf-8")
+    (tmp_path / "app" / "pages" / "index.html").write_text("hello", encoding="utf-8")
+    return tmp_path
+
+
+def test_an_empty_folder_becomes_a_project(project):
+    done = init(project, project / "shop-down.md", project / "app" / "docker-compose.yml")
+    assert sorted(map(str, done.written)) == [
+        "chaos/test_shop_down.py",
+        "checks/test_shop_down.py",
+        "conftest.py",
+        "fixtures/shop-down/project/docker-compose.yml",
+        "fixtures/shop-down/project/pages/index.html",
+        "fixtures/shop-down/project/shop.env",
+        "fixtures/shop-down/replica.py",
+        "pytest.ini",
+        "reports/.gitignore",
+        "runbooks/shop-down.md",
+        "targets/shop-down.toml",
+    ]
+    assert (project / "runbooks" / "shop-down.md").read_bytes() == (project / "shop-down.md").read_bytes()
+    assert [note.partition(",")[0] for note in done.notes] == ["the compose file reads ../other"]
+
+
+def test_nothing_is_ever_overwritten(project):
+    first = init(project, project / "shop-down.md", project / "app" / "docker-compose.yml")
+    for path in first.written:
+        (project / path).write_text("mine", encoding="utf-8")
+    (project / "fixtures" / "shop-down" / "project" / "docker-compose.yml").write_text(COMPOSE, encoding="utf-8")
+    second = init(project, project / "shop-down.md", project / "app" / "docker-compose.yml")
+    assert second.written == []
+    assert sorted([*second.kept, Path("pytest.ini")]) == sorted(first.written)
+    assert (project / "checks" / "test_shop_down.py").read_text(encoding="utf-8") == "mine"
+
+
+def test_checks_assert_what_the_document_states_and_ask_for_the_rest(project):
+    init(project, project / "shop-down.md")
+    tree = ast.parse((project / "checks" / "test_shop_down.py").read_text(encoding="utf-8"))
+    checks = {node.name: ast.unparse(node) for node in tree.body if isinstance(node, ast.FunctionDef)}
+    assert list(checks) == [
+        "test_verification_curl",
+        "test_verification_curl_2",
+        "test_verification_curl_3",
+        "test_verification_docker",
+        "test_the_till_prints_a_receipt",
+        "test_not_out_of_memory",
+        "test_not_gremlins",
+    ]
+    assert '"status":"ok"' in checks["test_verification_curl"]
+    assert "TODO: decide what the output must hold" in checks["test_verification_curl_2"]
+    assert "verify(writes=True)" in checks["test_verification_curl_3"]
+    assert "it does not end by itself" in checks["test_verification_docker"]
+    assert "TODO: decide how a machine sees that" in checks["test_the_till_prints_a_receipt"]
+    assert "transcript.find" in checks["test_not_out_of_memory"]
+    assert "pytest.skip('TODO: decide which line" in checks["test_not_gremlins"]
+
+
+def test_the_target_file_has_the_documents_addresses_and_asks_for_its_placeholders(project):
+    init(project, project / "shop-down.md")
+    text = (project / "targets" / "shop-down.toml").read_text(encoding="utf-8")
+    target = tomllib.loads(text)
+    assert target["runbook"] == "shop-down"
+    assert target["hosts"]["operator"]["connect"] == ["local:"]
+    assert target["urls"] == {"localhost-8080": "http://localhost:8080"}
+    assert '# "container" = "TODO"' in text
+
+
+def test_the_replica_is_made_of_the_compose_file(project):
+    init(project, project / "shop-down.md", project / "app" / "docker-compose.yml")
+    replica = load_replica(project, "shop-down")
+    assert replica.services == ("db", "web")
+    text = (project / "fixtures" / "shop-down" / "replica.py").read_text(encoding="utf-8")
+    assert "ports={'web': 8080}" in text
+    assert "ready={'web': '/health'}" in text
+    assert "build_root=HERE.parent.parent / 'app'" in text
+
+
+def test_the_scaffold_runs_at_once(project):
+    init(project, project / "shop-down.md")
+    command = [sys.executable, "-m", "pytest", "-m", "verify", "--target", "shop-down", "-p", "no:cacheprovider"]
+    ran = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=120, check=False)
+    assert ran.returncode == 1, ran.stdout + ran.stderr
+    assert "TODO: decide how a machine sees that" in ran.stdout
+    assert "step      runbooks/shop-down.md:" in ran.stdout
+    assert "NOT verified at" in ran.stdout
+    assert list((project / "reports").glob("*-verify-shop-down/report.html"))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.stem)
+def test_every_document_gets_checks_that_pytest_can_collect(tmp_path, document):
+    done = init(tmp_path, document)
+    source = (tmp_path / "checks" / f"test_{done.slug.replace('-', '_')}.py").read_text(encoding="utf-8")
+    names = [node.name for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)]
+    assert len(names) == len(set(names))
+    tomllib.loads((tmp_path / "targets" / f"{done.slug}.toml").read_text(encoding="utf-8"))
+
+
+def test_settings_that_are_there_stay_and_what_they_need_is_said(project):
+    (project / "pyproject.toml").write_text("[project]\nname = 'shop'\n", encoding="utf-8")
+    done = init(project, project / "shop-down.md")
+    assert Path("pytest.ini") not in done.written
+    assert "your pytest settings need `addopts = --import-mode=importlib`" in done.notes
+    assert any("without --compose FILE" in note for note in done.notes)
+
+
+def test_a_document_that_lies_in_runbooks_stays_where_it_is(project):
+    (project / "runbooks").mkdir()
+    (project / "shop-down.md").rename(project / "runbooks" / "shop-down.md")
+    done = init(project, project / "runbooks" / "shop-down.md")
+    assert Path("runbooks/shop-down.md") in done.kept
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "says"),
+    [
+        ("missing.md", RunbookError, "there is no such runbook"),
+        ("shop.txt", UsageError, "expected a Markdown file"),
+        ("___.md", UsageError, "expected a Markdown file"),
+    ],
+)
+def test_a_document_that_cannot_be_used_is_one_error_and_writes_nothing(tmp_path, name, kind, says):
+    if kind is UsageError:
+        (tmp_path / name).write_text("# T\n", encoding="utf-8")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(kind, match=says):
+        init(tmp_path, tmp_path / name)
+    assert sorted(tmp_path.rglob("*")) == before
