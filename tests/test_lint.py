@@ -1,8 +1,11 @@
 """Lint: what each rule finds, what it must leave alone, and what it finds in the five sources."""
 
+import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from drillbook.errors import UsageError
 from drillbook.lint import RULES, lint
@@ -98,7 +101,10 @@ LEAVES_ALONE = [
     ("DB202", block("timeout 5 docker logs -f web", "ls", heading="Diagnosis")),
     ("DB202", block("psql -h db", "SELECT 1;", "SELECT 2;", heading="Diagnosis")),
     ("DB202", block("ping -c 3 x", "ls", heading="Diagnosis")),
+    ("DB202", block("docker logs -f", "docker logs -f web", heading="Diagnosis")),
+    ("DB202", block("kubectl port-forward svc/web 80:80 &", "curl -f localhost", heading="Diagnosis")),
     ("DB203", block("kubectl exec -it web-0 -n p -- sh", heading="Diagnosis")),
+    ("DB203", block("docker exec web nginx -t", heading="Diagnosis")),
     ("DB203", block("docker exec -it db psql -U app", heading="Diagnosis")),
     ("DB203", block("docker exec -i db psql <dump.sql", heading="Fix")),
     ("DB204", block('kubectl get pod "<pod>" -n x', heading="Diagnosis")),
@@ -118,9 +124,11 @@ LEAVES_ALONE = [
     ("DB403", block("# WARNING: loses the cache", "redis-cli -e FLUSHALL", heading="Fix")),
     ("DB403", block("docker-compose rm -f web", "rm -rf /tmp/web", heading="Fix")),
     ("DB403", block("docker compose down", "docker image prune -f", heading="Fix")),
+    ("DB403", block("psql -c 'DELETE FROM embeddings'", heading="Wipe only the embeddings")),
     ("DB403", "# T\n\n## Fix\n\nWARNING: this loses all data.\n\n```bash\n# Clear it\nredis-cli -e FLUSHALL\n```\n"),
     ("DB501", block("systemctl status web", heading="Diagnosis")),
     ("DB501", block("systemctl restart web", heading="Fix") + "\n4. **Verify** that the page loads\n"),
+    ("DB501", block("kubectl rollout undo deployment/x", "kubectl rollout status deployment/x", heading="Fix")),
     ("DB504", "# T\n\n## Diagnosis\n\n```console\nmin_over_time(up[5m])\n```\n"),
     ("DB503", "# T\n\n## A\n\n### Fix\n\n## B\n\n### Fix\n"),
 ]
@@ -260,3 +268,30 @@ def test_the_sources_are_found_out():
 def test_our_own_runbooks_have_only_what_docs_findings_explains():
     found = [(one.rule, one.command) for one in lint(parse_runbook(RUNBOOKS / "inference-gateway.md"))]
     assert found == [("DB202", "investigation-next-5-minutes/step-4-check-container-logs#1.2")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        block(*["rm -rf /data"] * 3_000, heading="Fix"),
+        block(*["./gone.sh"] * 3_000),
+        block(*["curl http://x/health | jq ."] * 3_000),
+        block(*["kubectl get pods -n x", "kubectl get pods"] * 1_500),
+        "# T\n" + "[a](./gone.md) " * 5_000,
+        "# A\n## B\n" * 3_000,
+        "```bash\nls\n```\n" * 3_000,
+    ],
+    ids=["destroys", "scripts", "pipes", "namespaces", "links", "headings", "fences"],
+)
+def test_big_documents_are_linted_within_seconds(text):
+    begin_s = time.process_time()
+    lint(parse_text(text, Path("some.md")))
+    assert time.process_time() - begin_s < 20
+
+
+@given(st.text(alphabet=st.characters(codec="utf-8"), max_size=400), st.sampled_from(["", "bash", "sql", "console"]))
+def test_lint_takes_any_text(text, language):
+    document = f"# T\n\n{text}\n\n```{language}\n{text}\n```\n"
+    for found in lint(parse_text(document, Path("some.md"))):
+        assert 1 <= found.line <= document.count("\n") + 1
+        assert found.text

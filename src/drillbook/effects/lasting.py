@@ -8,7 +8,9 @@ __all__ = ["is_stream", "streams", "wants_terminal"]
 
 
 def streams(text: str) -> bool:
-    """True where some simple command of a statement would run for ever."""
+    """True where some simple command of a statement would run for ever, and nobody put it into the background."""
+    if re.search(r"(?<![&|>])&\s*$", text):
+        return False
     return any(is_stream(simple) and "timeout" not in simple.inside for simple in simple_commands(text))
 
 

@@ -12,7 +12,7 @@ __all__: list[str] = []
 _WARNS = re.compile(
     r"warn|caution|danger|careful|destruct|irrevers|cannot be undone|los(e|es|ing|s)\b|delet(e|es|ing) (all|data)|"
     r"data loss|last resort|make sure|only (if|when|after|where|once)|\u26a0|\u2757|\U0001f6a8|never |do not|don't|"
-    r"approval|confirm|\bsafe\b|unused|dangling|re-?issue|to trigger|recreate|"
+    r"approval|confirm|\bsafe\b|unused|dangling|retention|expired|re-?issue|to trigger|recreate|"
     r"(take|make|create|first).{0,20}back ?up|back ?up.{0,20}(first|before)",
     re.IGNORECASE,
 )
@@ -28,6 +28,8 @@ _REPLACED = re.compile(
     r"\bdelete\s+(pods?|po)\b|\b(docker|docker-compose|podman|compose) (.* )?(rm|down)\b|--vacuum|/tmp/|\.log\b|"
     r"\bdrain\b|(image|builder|container|network) prune|crictl rmi|state = 'idle'"
 )
+_NAMES_LOSS = re.compile(r"\b(wip|delet|remov|drop|purg|clear|discard)", re.IGNORECASE)
+"""Of a heading that says itself what goes."""
 _FORCES = re.compile(r"\bvolume (rm|prune)|\s-v\b|--volumes|--rmi|--force\b|--grace-period=0|--all\b")
 _SECRET_FILE = re.compile(r"(^|/)\.env(\.\w+)?$|secret|credential|id_rsa|\.pem$|\.key$")
 _SECRET_NAME = re.compile(r"PASS|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|DATABASE_URL|DSN|CREDENTIAL", re.IGNORECASE)
@@ -128,7 +130,8 @@ def _variables(word: str) -> str:
 def no_warning(document: Document) -> Iterator[Hit]:
     for _, command in document.runbook.commands():
         is_grave = command.effect is Effect.DESTROY and not _is_replaced(command.text)
-        if is_grave and not _WARNS.search(document.around(command)):
+        names_it = _NAMES_LOSS.search(document.heading(command)) is not None
+        if is_grave and not names_it and not _WARNS.search(document.around(command)):
             yield Hit(command.line, "destroys, and nothing above it says what is lost", command.id)
 
 

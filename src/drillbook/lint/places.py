@@ -33,8 +33,9 @@ _ABOUT_SERVICES = frozenset("logs exec restart start stop kill rm up pull build 
     "add it to the repository, or say where it is to be found",
 )
 def missing_file(document: Document) -> Iterator[Hit]:
+    elsewhere = {step.id for step, command in document.commands if re.match(r"\s*(cd|pushd)\b", command.text)}
     for step, command, simple in document.simples():
-        if simple.inside or any(re.match(r"\s*(cd|pushd)\b", other.text) for other in step.commands):
+        if simple.inside or step.id in elsewhere:
             continue
         for path in _files(simple):
             if not any((folder / path).exists() for folder in document.folders):

@@ -43,7 +43,7 @@ def status_lost_behind_a_pipe(document: Document) -> Iterator[Hit]:
         first, last = stages[0], stages[-1]
         if len(stages) < 2 or not (step.phase is Phase.VERIFY or _asks_for_health(step, first)):
             continue
-        if first.program not in _CHECKERS or command.effect is not Effect.READ or _has_pipefail(document, command):
+        if first.program not in _CHECKERS or command.effect is not Effect.READ or step.id in document.with_pipefail:
             continue
         if not _judges(last) and not any(map(_judges, stages[1:-1])):
             yield Hit(command.line, f"ends in {last.program}, which exits 0 although {first.program} fails", command.id)
@@ -135,8 +135,3 @@ def _judges(simple: Simple) -> bool:
     if simple.program == "jq":
         return any(re.fullmatch(r"-[a-zA-Z]*e[a-zA-Z]*", word) or word == "--exit-status" for word in simple.arguments)
     return simple.program not in _ALWAYS_ZERO
-
-
-def _has_pipefail(document: Document, command: Command) -> bool:
-    step = next(step for step in document.runbook.steps if command in step.commands)
-    return any("pipefail" in other.text for other in step.commands)

@@ -1,12 +1,9 @@
 """What a lint rule is, and what it looks at."""
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-
-from markdown_it import MarkdownIt
 
 from drillbook.clients import Client, opened_by
 from drillbook.lint.compose import Compose
@@ -101,27 +98,29 @@ class Document:
                     yield step, command, stages
 
     def around(self, command: Command, before: int = 6) -> str:
-        """Return the text just above a command, without headings and not beyond them, and its own lines."""
+        """Return the text just above a command, up to its heading, and its own lines."""
         end = command.line + command.text.count("\n")
-        begin = max(0, command.line - 1 - before)
-        for at in range(command.line - 2, begin - 1, -1):
-            if re.match(r"#{1,6} \S", self.lines[at]) and not self._in_fence(at):
-                begin = at + 1
-                break
+        begin = max(self._heading_at(command) + 1, command.line - 1 - before)
         return "\n".join(self.lines[begin:end])
+
+    def heading(self, command: Command) -> str:
+        """Return the line of the heading above a command; empty where there is none."""
+        at = self._heading_at(command)
+        return self.lines[at] if at >= 0 else ""
+
+    def _heading_at(self, command: Command) -> int:
+        """Return the index of the last heading's line before a command, or -1."""
+        return next((line - 1 for _, line in reversed(self.runbook.headings) if line < command.line), -1)
+
+    @cached_property
+    def with_pipefail(self) -> set[str]:
+        """Ids of the steps that set ``pipefail``."""
+        return {step.id for step, command in self.commands if "pipefail" in command.text}
 
     def below(self, command: Command, lines: int = 3) -> str:
         """Return the lines just below a command, where authors say what it should print."""
         end = command.line + command.text.count("\n")
         return "\n".join(self.lines[end : end + lines])
-
-    @cached_property
-    def _fences(self) -> list[tuple[int, int]]:
-        tokens = MarkdownIt("commonmark").parse(self.runbook.text)
-        return [(token.map[0], token.map[1]) for token in tokens if token.type in ("fence", "code_block") and token.map]
-
-    def _in_fence(self, at: int) -> bool:
-        return any(begin <= at < end for begin, end in self._fences)
 
     @cached_property
     def folders(self) -> list[Path]:

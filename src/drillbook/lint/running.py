@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from drillbook.clients import opened_by
 from drillbook.lint.rules import Document, Hit, rule
@@ -58,10 +58,15 @@ def stream_before_others(document: Document) -> Iterator[Hit]:
         for command, following in zip(step.commands, step.commands[1:], strict=False):
             if following.inside == command.id or command.inside:
                 continue
-            if command.streams:
+            if command.streams and not _is_alternative(command, following):
                 yield Hit(command.line, f"never ends, so line {following.line} is not reached", command.id)
             elif _waits(command.text):
                 yield Hit(command.line, f"waits for a person; line {following.line} is typed into it", command.id)
+
+
+def _is_alternative(command: Command, following: Command) -> bool:
+    """True where both follow the same thing in another way (all containers, or one): the reader takes one of them."""
+    return following.streams and following.text.split()[:2] == command.text.split()[:2]
 
 
 def _waits(text: str) -> bool:
@@ -85,10 +90,21 @@ def needless_terminal(document: Document) -> Iterator[Hit]:
         at = next((at for at, word in enumerate(words) if word == "exec"), None)
         if at is None or opened_by(command.text) is not None:
             continue
-        option = next((word for word in words[at + 1 :] if re.fullmatch(r"-(?:it|ti|t|tt)|--tty", word)), None)
+        own = words[at + 1 : words.index("--")] if "--" in words else _leading_options(words[at + 1 :])
+        option = next((word for word in own if re.fullmatch(r"-(?:it|ti|t|tt)|--tty", word)), None)
         inner = document.inner(command)
         if option and not any(one.program in _WAITING or one.program in ("sh", "bash") for one in inner[1:]):
             yield Hit(command.line, f"{option} for a command that asks nothing", command.id)
+
+
+def _leading_options(words: Sequence[str]) -> list[str]:
+    """Return the options before the container's name; what follows belongs to the command inside."""
+    own: list[str] = []
+    at = 0
+    while at < len(words) and words[at].startswith("-"):
+        own.append(words[at])
+        at += 2 if words[at] in ("-u", "-e", "-w", "-n", "-c", "--user", "--env", "--workdir", "--namespace") else 1
+    return own
 
 
 @rule(

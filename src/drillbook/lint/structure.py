@@ -10,17 +10,23 @@ from drillbook.model import Effect, Phase
 __all__: list[str] = []
 
 _VERIFIES = re.compile(
-    r"\W*(\d+[.)]\s*)?\W*(verify|validate|confirm|check (that|whether|it)|ensure|vérifi|verifi|validar|valider|"
-    r"überprüf|do[gğ]rula)",
+    r"\W*(\d+[.)]\s*)?\W*(?:(?:then|finally|now|and),?\s+)?"
+    r"(verify|validate|confirm|monitor (the )?recovery|check (that|whether|it|`)|ensure|"
+    r"vérifi|verifi|validar|valider|überprüf|do[gğ]rula)",
     re.IGNORECASE,
 )
 """A sentence, list item or comment that asks to look whether it worked, in a section of another name."""
 
 
+_LOOKS_AFTERWARDS = re.compile(r"\brollout status\b|\bkubectl wait\b|systemctl is-active|\brecovered\b", re.IGNORECASE)
+
+
 @rule("DB501", "A runbook that recovers must say how to verify that it worked.", "add a section `## Verification`")
 def no_verification(document: Document) -> Iterator[Hit]:
     recovers = any(command.effect is not Effect.READ for _, command in document.runbook.commands())
-    says_how = any(_VERIFIES.match(line) for line in document.lines)
+    says_how = any(_VERIFIES.match(line) for line in document.lines) or any(
+        _LOOKS_AFTERWARDS.search(command.text) for _, command in document.commands
+    )
     if recovers and not says_how and not document.has_phase(Phase.VERIFY):
         yield Hit(1, "it changes the system and has no verification section")
 
