@@ -79,7 +79,7 @@ def _waits(text: str) -> bool:
 
 @rule(
     "DB203",
-    "-t asks for a terminal that a single command does not need; without one (cron, pipes, tools) it fails.",
+    "-t asks for a terminal that a single command does not need; where there is none, Docker refuses to run it.",
     "leave out -it; keep -i only where something is piped in",
 )
 def needless_terminal(document: Document) -> Iterator[Hit]:
