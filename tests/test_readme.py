@@ -41,6 +41,17 @@ def test_the_example_is_the_tour_and_it_passed():
     assert {json.loads(line)["drill"] for line in text.splitlines() if '"drill.end"' in line} == drills
 
 
-@pytest.mark.parametrize("link", re.findall(r"\]\(([^)#:]+)\)", README))
+@pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)#:]+)\)", README))))
 def test_its_links_lead_somewhere(link):
     assert (ROOT / link).exists()
+
+
+def test_the_ledger_of_a_fresh_clone_accounts_for_everything():
+    from drillbook.ledger import account, lock_path, read_lock, rows_of
+    from drillbook.parser import parse_runbook
+
+    path = ROOT / "runbooks" / "inference-gateway.md"
+    found = account("inference-gateway", rows_of(parse_runbook(path)), read_lock(lock_path(path)))
+    assert found.outdated == {}
+    assert f"| {len(found.entries)} of {len(found.entries)} | `drillbook ledger` |" in README
+    assert found.covered_ratio == 1.0
