@@ -1,6 +1,8 @@
 """The console script: what it prints and how it ends."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -164,3 +166,102 @@ def test_doctor_as_json_has_the_same_needs(monkeypatch: pytest.MonkeyPatch, caps
     needs = json.loads(capsys.readouterr().out)
     assert [set(need) for need in needs] == [{"name", "state", "found", "how"}] * len(needs)
     assert "Docker engine" in {need["name"] for need in needs}
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "runbooks").mkdir()
+    text = "# T\n\n## Diagnosis\n\n```bash\ndocker ps\n```\n\n## Prevention\n\n- Add an alert\n"
+    (tmp_path / "runbooks" / "shop.md").write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def prove(project: Path, text: str) -> None:
+    """Write a lock file in which a drill has proved the only command."""
+    proved = {"kind": "drilled", "by": "shop/kill", "when": "2026-01-01T00:00:00.000Z", "verdict": "PASSED"}
+    rows = {"diagnosis#1.1": {"text": text, "proved": [proved]}}
+    lock = json.dumps({"format": 1, "rows": rows})
+    (project / "runbooks" / "shop.lock.json").write_text(lock, encoding="utf-8")
+
+
+def test_the_ledger_accounts_for_every_row_and_starts_from_the_lock_file(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert status_of("ledger", "shop", "--fail-under", "50") == 0
+    assert "accounted for: 1 of 2 (50%)" in capsys.readouterr().out
+    assert status_of("ledger", "--fail-under", "51") == 1
+    prove(project, "docker ps")
+    capsys.readouterr()
+    assert status_of("ledger", "--json", "--fail-under", "100", "--strict") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["runbook"], found["rows"], found["covered_ratio"]) == ("shop", 2, 1.0)
+
+
+def test_an_edit_is_named_and_fails_a_strict_ledger_until_it_is_proved_again(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prove(project, "docker ps -a")
+    assert status_of("ledger") == 0
+    assert "run these again:\n  shop/kill: diagnosis#1.1" in capsys.readouterr().out
+    assert status_of("ledger", "--strict") == 1
+    assert status_of("ledger", "--write", "--strict") == 1  # writing does not make the drill pass again
+    assert "shop/kill: diagnosis#1.1" in capsys.readouterr().out
+
+
+def test_a_run_of_the_project_counts_in_its_ledger(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    row = {"id": "diagnosis#1.1", "line": 6, "phase": "diagnose", "text": "docker ps", "effect": "read"}
+    events = [
+        {"kind": "document", "drill": "shop/kill", "runbook": "shop", "rows": [row]},
+        {"kind": "rehearsal", "drill": "shop/kill", **row, "exit_status": 0, "ran": "docker ps", "rules": []},
+        {"kind": "drill.end", "drill": "shop/kill", "outcome": "PASSED"},
+    ]
+    folder = project / "reports" / "INC-1" / "20260101T000000Z-chaos"
+    folder.mkdir(parents=True)
+    lines = (json.dumps({"utc": "2026-01-01T00:00:00.000Z", "at_s": 0.0, **event}) for event in events)
+    (folder / "run.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert status_of("ledger", "--write") == 0
+    captured = capsys.readouterr()
+    assert "runbooks/shop.lock.json: 1 proof" in captured.out
+    assert "drilled       $ docker ps  # shop/kill" in captured.out
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["ledger", "bank"], "expected a runbook named 'bank', got shop"),
+        (["init", "missing.md"], "there is no such runbook"),
+        (["init", "runbooks/shop.md", "--compose", "gone.yaml"], "expected a compose file, got an error"),
+        (["lint", "runbooks/shop.md", "--compose", "gone.yaml"], "expected a compose file, got an error"),
+    ],
+)
+def test_a_wrong_name_is_one_message(
+    project: Path, capsys: pytest.CaptureFixture[str], words: list[str], says: str
+) -> None:
+    assert status_of(*words) == 2
+    captured = capsys.readouterr()
+    assert says in captured.err
+    assert "Traceback" not in captured.err
+
+
+def test_a_ledger_without_runbooks_says_how_to_begin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert status_of("ledger") == 2
+    assert "hint: drillbook init RUNBOOK.md" in capsys.readouterr().err
+
+
+def test_init_says_what_is_new_what_was_kept_and_what_comes_next(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert status_of("init", "runbooks/shop.md") == 0
+    out = capsys.readouterr().out
+    assert "new   checks/test_shop.py\n" in out
+    assert "kept  runbooks/shop.md\n" in out
+    assert out.endswith("next: pytest -m verify --target shop\n")
+
+
+def test_the_package_runs_as_a_module(project: Path) -> None:
+    ran = subprocess.run([sys.executable, "-m", "drillbook", "--version"], capture_output=True, text=True, check=True)
+    assert ran.stdout.startswith("drillbook")

@@ -249,11 +249,22 @@ def test_the_lock_file_gives_back_what_was_written(tmp_path):
         proof(RESTART, "docker restart old"),
         proof(REMOVE, "docker rm -f shop", verdict="FAILED", why="exit status 1"),
     ]
-    assert write_lock(path, rows(), proofs) == 4
-    assert sorted(read_lock(path), key=str) == sorted(proofs[:4], key=str)
+    assert write_lock(path, rows(), proofs) == 5
+    assert sorted(read_lock(path), key=str) == sorted(proofs[:5], key=str)
     first = path.read_text(encoding="utf-8")
     write_lock(path, rows(), read_lock(path))
     assert path.read_text(encoding="utf-8") == first
+
+
+def test_what_an_edit_outdated_stays_in_the_lock_file_until_it_passes_again(tmp_path):
+    path = tmp_path / "shop.lock.json"
+    old = proof(LOOK, "docker ps -a")
+    write_lock(path, rows(), [old, proof("diagnosis#9.1", "df -h")])
+    assert read_lock(path) == [old]
+    assert account("shop", rows(), read_lock(path)).outdated == {DRILL: [LOOK]}
+    new = proof(LOOK, "docker ps", utc="2026-01-02")
+    write_lock(path, rows(), [*read_lock(path), new])
+    assert read_lock(path) == [new]
 
 
 def test_without_a_lock_file_nothing_is_known(tmp_path):

@@ -47,11 +47,15 @@ def read_lock(path: Path) -> list[Proof]:
 def _proof(id_: str, text: str, said: dict[str, Any]) -> Proof:
     rules = tuple(str(rule) for rule in said.get("rules", ()))
     why = str(said.get("why", ""))
-    return Proof(id_, Kind(said["kind"]), str(said["by"]), str(said["when"]), str(said["verdict"]), text, rules, why)
+    then = str(said.get("text", text))
+    return Proof(id_, Kind(said["kind"]), str(said["by"]), str(said["when"]), str(said["verdict"]), then, rules, why)
 
 
 def write_lock(path: Path, rows: Iterable[Row], proofs: Iterable[Proof]) -> int:
-    """Write the newest passed proof of each drill and check for the rows as they are now; return how many.
+    """Write the newest passed proof of each drill and check; return how many.
+
+    A proof of another text than the row has now stays, with that text, until its drill or check has passed again: only
+    so does the ledger go on naming it. What was proved of rows that are gone is dropped.
 
     Raises:
         EvidenceError: The file cannot be written.
@@ -60,10 +64,13 @@ def write_lock(path: Path, rows: Iterable[Row], proofs: Iterable[Proof]) -> int:
     texts = {row.id: redactor.clean(row.text) for row in rows}
     kept: dict[str, list[Proof]] = {}
     for proof in newest(proofs).values():
-        if proof.verdict == Outcome.PASSED and texts.get(proof.id) == proof.text:
+        if proof.verdict == Outcome.PASSED and proof.id in texts:
             kept.setdefault(proof.id, []).append(proof)
     lines = {
-        id_: {"text": text, "proved": [_said(proof) for proof in sorted(kept[id_], key=lambda one: (one.kind, one.by))]}
+        id_: {
+            "text": text,
+            "proved": [_said(one, text) for one in sorted(kept[id_], key=lambda one: (one.kind, one.by))],
+        }
         for id_, text in texts.items()
         if id_ in kept
     }
@@ -77,7 +84,8 @@ def write_lock(path: Path, rows: Iterable[Row], proofs: Iterable[Proof]) -> int:
     return sum(map(len, kept.values()))
 
 
-def _said(proof: Proof) -> dict[str, Any]:
+def _said(proof: Proof, text: str) -> dict[str, Any]:
     fields = asdict(proof)
     said = {"kind": proof.kind, "by": proof.by, "when": proof.utc, "verdict": proof.verdict}
-    return said | {name: fields[name] for name in ("rules", "why") if fields[name]}
+    said |= {name: fields[name] for name in ("rules", "why") if fields[name]}
+    return said if proof.text == text else said | {"text": proof.text}
