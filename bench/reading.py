@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from drillbook import clients, shell
+from drillbook import clients, commands, shell
 from drillbook.lint import lint
 from drillbook.parser import parse_text
 
@@ -35,7 +35,7 @@ def typical() -> list[str]:
 
 def forget() -> None:
     """Empty what remembers a command by its text: the next document has others."""
-    for remembers in (shell.simple_commands, shell._parse_short, clients.opened_by):
+    for remembers in (commands.simple_commands, shell._parse_short, clients.opened_by):
         remembers.cache_clear()
 
 

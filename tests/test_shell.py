@@ -4,10 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drillbook.commands import simple_commands
 from drillbook.effects import effect_of, streams, wants_terminal
 from drillbook.model import Effect
 from drillbook.placeholders import bind, placeholders
-from drillbook.shell import Comment, Statement, simple_commands, split_block
+from drillbook.statements import Comment, Statement, split_block
 
 
 def statements(text: str) -> list[str]:

@@ -6,20 +6,14 @@ from dataclasses import dataclass, field, replace
 
 from drillbook.annotations import Annotation, annotation_in
 from drillbook.clients import Client, leaves, opened_by, typed_into
-from drillbook.shell import Comment, Statement, split_block
+from drillbook.languages import CLIENT_LANGUAGES, SESSIONS
+from drillbook.statements import Comment, Statement, split_block
 from drillbook.wording import EXPECTED_MARK, EXPECTS, edits, instructs, reads_as_command
 
-__all__ = ["CLIENT_LANGUAGES", "SESSIONS", "Block", "Instruction", "Line", "parts_of"]
+__all__ = ["Block", "Instruction", "Line", "parts_of"]
 
 _SECTION = re.compile(r"\[[A-Z][\w .:-]*\]")
 _SETTING = re.compile(r"[A-Z]\w*=")
-SESSIONS = frozenset({"", "console", "shell-session", "shellsession", "terminal", "sh-session"})
-"""Languages of blocks in which a line that begins with ``# `` may be root's prompt."""
-CLIENT_LANGUAGES = {
-    **dict.fromkeys(("sql", "psql", "pgsql", "postgresql", "postgres", "mysql", "plsql", "tsql"), Client.SQL),
-    **dict.fromkeys(("redis", "redis-cli"), Client.REDIS),
-}
-"""Languages of blocks that hold what is typed into a client."""
 
 
 @dataclass(frozen=True, slots=True)

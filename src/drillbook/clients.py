@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
-from drillbook.shell import Comment, Simple, Statement, simple_commands
+from drillbook.commands import simple_commands
+from drillbook.shell import Simple
+from drillbook.statements import Comment, Statement
 
 __all__ = ["Client", "Typed", "leaves", "opened_by", "typed_into"]
 

@@ -1,6 +1,5 @@
 """Runbooks in Markdown, read as CommonMark: headings make ids and phases, fences make steps and commands."""
 
-import difflib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -10,26 +9,19 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from drillbook.annotations import Annotation, annotation_in
-from drillbook.blocks import CLIENT_LANGUAGES, SESSIONS, Line, parts_of
+from drillbook.blocks import Line, parts_of
 from drillbook.clients import Client, opened_by
 from drillbook.effects import effect_of, effect_of_code, effect_of_redis, effect_of_sql, streams, wants_terminal
 from drillbook.errors import RunbookError
+from drillbook.languages import CLIENT_LANGUAGES, SESSIONS, SHELLS, TEMPLATES, is_shell
 from drillbook.model import Command, Ignored, Phase, Problem, Runbook, Step
 from drillbook.outline import Outline
 from drillbook.placeholders import assigned, placeholders
 from drillbook.prose import Mention, asks_a_person, commands_in, plain, points_elsewhere
-from drillbook.shell import Statement, simple_commands
-from drillbook.wording import PROGRAMS
+from drillbook.statements import Statement
 
 __all__ = ["parse_runbook", "parse_text"]
 
-_SHELLS = ("bash", "sh", "shell", "zsh", "console", "shell-session", "shellsession", "terminal", "ksh", "sh-session")
-_OTHER_LANGUAGES = frozenset(
-    "text txt plain plaintext yaml yml json promql python py toml ini js ts go java ruby html xml css "
-    "diff log "
-    "markdown md mermaid hcl dockerfile nginx http csv logql powershell ps1 bat cmd".split()
-)
-_TEMPLATE_LANGUAGES = frozenset(("", "text", "txt", "plain", "plaintext", "markdown", "md"))
 _TASK = re.compile(r"\[[ xX]\]\s+")
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?\n)?(---|\.\.\.)[ \t]*(\n|\Z)", re.DOTALL)
 
@@ -195,14 +187,14 @@ class _Reader:
             self.problems.append(
                 Problem(begin + 1, f"the fence that opens with {token.markup} is never closed", "fence")
             )
-        if language not in CLIENT_LANGUAGES and not _is_shell(language, token.content):
+        if language not in CLIENT_LANGUAGES and not is_shell(language, token.content):
             yield self._of_template(token, language, begin + 1)
             return
         block = parts_of(token.content, language)
         lines = [part for part in block.parts if isinstance(part, Line)]
         phase, human_only = self._told_inside(block.annotations, lines, first)
         for line in lines:
-            if line.statement.broken and language in _SHELLS and language not in SESSIONS:
+            if line.statement.broken and language in SHELLS and language not in SESSIONS:
                 self.problems.append(
                     Problem(first + line.line, f"no shell text: {line.statement.text[:60]!r}", "syntax")
                 )
@@ -281,7 +273,7 @@ class _Reader:
     def _of_template(self, token: Token, language: str, line: int) -> Step:
         phase = self._outline.phase()
         first = next((text.strip() for text in token.content.splitlines() if text.strip()), "")
-        tells = phase in (Phase.COMMUNICATE, Phase.ESCALATE) and language in _TEMPLATE_LANGUAGES and first
+        tells = phase in (Phase.COMMUNICATE, Phase.ESCALATE) and language in TEMPLATES and first
         return self._step(line, phase, language, f"post: {first}" if tells else None)
 
     def _of_item(self, at: int) -> Iterator[Step]:
@@ -355,24 +347,3 @@ def _is_closed(lines: Sequence[str], markup: str) -> bool:
     last = lines[-1] if len(lines) > 1 else ""
     mark = re.escape(markup[0])
     return re.search(rf"(?:^|[\s>]){mark}{{{len(markup)},}}[ \t]*$", last) is not None
-
-
-def _is_shell(language: str, content: str) -> bool:
-    if language in _SHELLS:
-        return True
-    if language and language not in _TEMPLATE_LANGUAGES:
-        near = difflib.get_close_matches(language, _SHELLS[:5], 1, 0.75)
-        return bool(near) and language not in _OTHER_LANGUAGES
-    return not language and _reads_as_shell(content)
-
-
-def _reads_as_shell(content: str) -> bool:
-    """True where an untagged block begins like a command, not like a message or an output."""
-    for raw in content.splitlines():
-        line = raw.strip()
-        if not line or line.startswith("#"):
-            continue
-        if re.match(r"(\$|[\w.-]+@[\w.-]+[^$#]*[$#]) +\S", line) or re.match(r"\./\S+", line):
-            return True
-        return any(simple.program in PROGRAMS for simple in simple_commands(line)[:1])
-    return False

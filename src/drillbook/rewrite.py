@@ -8,9 +8,10 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from drillbook.commands import simple_commands
 from drillbook.effects import is_stream
 from drillbook.placeholders import Bound, bind
-from drillbook.shell import Simple, Word, parse, simple_commands, walk
+from drillbook.shell import Simple, Word, parse, walk
 from drillbook.units import parse_duration
 
 __all__ = [

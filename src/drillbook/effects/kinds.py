@@ -3,8 +3,9 @@
 import re
 from collections.abc import Callable, Sequence
 
+from drillbook.commands import simple_commands
 from drillbook.model import Effect
-from drillbook.shell import Simple, simple_commands
+from drillbook.shell import Simple
 
 __all__ = ["effect_of", "effect_of_code", "effect_of_redis", "effect_of_sql"]
 

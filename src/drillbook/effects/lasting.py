@@ -2,7 +2,8 @@
 
 import re
 
-from drillbook.shell import Simple, simple_commands
+from drillbook.commands import simple_commands
+from drillbook.shell import Simple
 
 __all__ = ["is_stream", "streams", "wants_terminal"]
 

@@ -2,8 +2,8 @@
 
 import re
 
+from drillbook.commands import pipelines
 from drillbook.expectations import quoted
-from drillbook.shell import pipelines
 
 __all__ = ["judge_output"]
 

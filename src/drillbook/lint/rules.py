@@ -6,9 +6,10 @@ from functools import cached_property
 from pathlib import Path
 
 from drillbook.clients import Client, opened_by
+from drillbook.commands import pipelines, simple_commands
 from drillbook.lint.compose import Compose
 from drillbook.model import Command, Phase, Runbook, Step
-from drillbook.shell import Simple, pipelines, simple_commands
+from drillbook.shell import Simple
 
 __all__ = ["RULES", "Document", "Hit", "Rule", "rule"]
 

@@ -5,9 +5,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from drillbook.clients import opened_by
+from drillbook.commands import simple_commands
 from drillbook.lint.rules import Document, Hit, rule
 from drillbook.model import Command
-from drillbook.shell import Simple, simple_commands
+from drillbook.shell import Simple
 
 __all__: list[str] = []
 
