@@ -327,3 +327,15 @@ def test_silence_is_watched_for_where_no_wait_is_stated(stage):
 def test_what_the_document_posts_ends_in_the_sink_and_in_the_record(stage):
     stage.run()
     assert stage.of("posted") == [{"path": "/incidents", "body": "the shop is back"}]
+
+
+def test_the_record_holds_the_document_and_what_its_commands_leave_behind_while_all_is_well(stage):
+    stage.run()
+    (document,) = stage.of("document")
+    assert document["runbook"] == shop_runbook().slug
+    texts = {row["id"]: row["text"] for row in document["rows"]}
+    assert texts["look#1.1"] == shop_runbook().find("look#1.1").text
+    (rehearsed,) = stage.of("rehearsal")
+    assert (rehearsed["id"], rehearsed["exit_status"], rehearsed["skipped"]) == ("look#1.1", 0, None)
+    kinds = stage.kinds()
+    assert kinds.index("document") < kinds.index("rehearsal") < kinds.index("t0")

@@ -46,14 +46,13 @@ class Pace:
     def on_machine(self, healthy_start_s: float) -> "Pace":
         """Return the pace for a machine on which the replica's services take so long to start.
 
-        A deadline says what is hopeless, and that depends on the machine: none of those after the start is shorter
-        than two healthy starts.
+        A deadline says what is hopeless, and that depends on the machine: services get three healthy starts to settle,
+        and an alert two on top of its waits.
         """
-        least_s = 2 * healthy_start_s
         return replace(
             self,
-            settle_within_s=max(self.settle_within_s, least_s),
-            alert_slack_s=max(self.alert_slack_s, least_s),
+            settle_within_s=max(self.settle_within_s, 3 * healthy_start_s),
+            alert_slack_s=max(self.alert_slack_s, 2 * healthy_start_s),
         )
 
 

@@ -153,7 +153,7 @@ class _Drilling:
     @cached_property
     def verification(self) -> Verification:
         """Rounds of checks; their pace is that of a replica that has started."""
-        return Verification(self.checks, self.site, self.course, self.pace, self.clock, self.replica.healthy_start_s)
+        return Verification(self.checks, self.site, self.course, self.pace, self.clock)
 
     def run(self, lines: dict[Budget, int]) -> None:
         client = Client(self.replica.ask_as_customer, self.clock)

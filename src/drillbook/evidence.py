@@ -127,23 +127,24 @@ class Checked:
         job: ``verify`` or ``diagnose``.
         claim: The sentence that the check stands for.
         covers: Ids of the steps and commands that it judges.
-        reads: Ids of the commands whose output it looked at.
         outcome: Of this round.
         expected: What the check wanted to see; empty where it passed.
         seen: What it saw.
         hint: What to do next.
+        took_s: Seconds that it took.
+        reads: Ids of the commands whose output it looked at.
     """
 
     item: str
     job: str
     claim: str
     covers: tuple[str, ...] = ()
-    reads: tuple[str, ...] = ()
     outcome: Outcome = Outcome.PASSED
     expected: str = ""
     seen: str = ""
     hint: str = ""
     took_s: float = field(default=0.0, compare=False)
+    reads: tuple[str, ...] = ()
 
     @property
     def is_green(self) -> bool:

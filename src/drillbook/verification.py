@@ -23,19 +23,15 @@ class Verification:
         course: Of the drill; learns which checks there are and which were red.
         pace: How long to wait for what.
         clock: Where time comes from.
-        healthy_start_s: Seconds that the replica's services took to be ready.
     """
 
-    def __init__(
-        self, checks: Checks, site: Site, course: Course, pace: Pace, clock: Clock, healthy_start_s: float
-    ) -> None:
+    def __init__(self, checks: Checks, site: Site, course: Course, pace: Pace, clock: Clock) -> None:
         self._checks = checks
         self._site = site
         self._course = course
         self._timeline = course.timeline
         self._pace = pace
         self._clock = clock
-        self._healthy_start_s = healthy_start_s
 
     def until_steady(self) -> list[Checked]:
         """Run rounds until one is green (monitoring needs a moment to see a fresh system); return what stays red."""
@@ -53,7 +49,7 @@ class Verification:
 
     def red_until_verified(self, during: str, changed_s: float) -> list[str]:
         """Run rounds until enough in a row are green; return what is red once the last change had time to settle."""
-        settled_s = changed_s + max(self._pace.settle_within_s, 3 * self._healthy_start_s)
+        settled_s = changed_s + self._pace.settle_within_s
         first_green_s = first_ended_s = 0.0
         round_ = green = 0
         while True:

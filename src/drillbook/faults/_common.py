@@ -3,12 +3,12 @@
 import threading
 from collections.abc import Callable
 
-from drillbook.clock import Clock, SystemClock, poll
+from drillbook.clock import SystemClock, poll
 from drillbook.errors import DrillbookError, InjectFailed, RevertFailed, UsageError
 from drillbook.replica import Replica
 from drillbook.target import Output
 
-__all__ = ["Keeper", "must_be_name", "must_be_port", "must_be_positive", "must_hold", "on_machine"]
+__all__ = ["Keeper", "must_be_name", "must_be_port", "must_be_positive", "must_hold", "on_machine", "start_again"]
 
 
 def must_be_name(fault: object, field: str, value: str) -> None:
@@ -55,14 +55,31 @@ def on_machine(replica: Replica, command: str, *, deadline_s: float = 60.0, stri
     return output
 
 
-def must_hold(what: str, ask: Callable[[], bool], *, within_s: float = 15.0, clock: Clock | None = None) -> None:
+def must_hold(what: str, ask: Callable[[], bool], *, within_s: float = 15.0) -> None:
     """Wait until a revert shows.
 
     Raises:
         RevertFailed: It does not within that many seconds.
     """
-    if not poll(ask, within_s=within_s, clock=clock or SystemClock()):
+    if not poll(ask, within_s=within_s, clock=SystemClock()):
         raise RevertFailed(what, f"expected this to hold within {within_s:.0f} s after revert, it does not")
+
+
+def start_again(replica: Replica, service: str, is_present: Callable[[], bool], what: str) -> None:
+    """Start a service where a fault's effect shows, and wait until it does not.
+
+    Args:
+        replica: Where it runs.
+        service: Its name.
+        is_present: Whether the effect shows.
+        what: What must hold then, for the error.
+
+    Raises:
+        RevertFailed: The effect is still there after three healthy starts of the replica, 15 s at least.
+    """
+    if is_present():
+        replica.service(service).start()
+    must_hold(what, lambda: not is_present(), within_s=max(15.0, 3 * replica.healthy_start_s))
 
 
 class Keeper:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from drillbook.errors import TargetError
-from drillbook.faults._common import Keeper, must_be_name, must_be_positive, must_hold, on_machine
+from drillbook.faults._common import Keeper, must_be_name, must_be_positive, on_machine, start_again
 from drillbook.replica import Replica
 from drillbook.units import format_bytes
 
@@ -85,7 +85,5 @@ class OutOfMemory:
         if isinstance(holders, list) and holders:
             groups = " ".join(f"-{pid}" for pid in holders)
             on_machine(replica, f"kill -KILL -- {groups} 2>/dev/null || true")
-        if self.is_present(replica):
-            replica.service(self.service).start()
-        must_hold(f"{self.service} is not out of memory", lambda: not self.is_present(replica))
+        start_again(replica, self.service, lambda: self.is_present(replica), f"{self.service} is not out of memory")
         self._state.clear()

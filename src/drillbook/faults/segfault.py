@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from drillbook.faults._common import Keeper, must_be_name, must_hold, on_machine
+from drillbook.faults._common import Keeper, must_be_name, on_machine, start_again
 from drillbook.replica import Replica
 
 __all__ = ["Segfault"]
@@ -53,7 +53,5 @@ class Segfault:
     def revert(self, replica: Replica) -> None:
         for keeper in self._keepers:
             keeper.stop()
-        if self.is_present(replica):
-            replica.service(self.service).start()
-        must_hold(f"{self.service} does not crash", lambda: not self.is_present(replica))
+        start_again(replica, self.service, lambda: self.is_present(replica), f"{self.service} does not crash")
         self._keepers.clear()

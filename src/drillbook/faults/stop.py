@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from drillbook.faults._common import must_be_name, must_hold
+from drillbook.faults._common import must_be_name, start_again
 from drillbook.replica import Replica
 
 __all__ = ["Stop"]
@@ -35,6 +35,4 @@ class Stop:
         return not service.is_running() and service.main_pid() is None and service.exit_status() != _SIGKILL_STATUS
 
     def revert(self, replica: Replica) -> None:
-        if self.is_present(replica):
-            replica.service(self.service).start()
-        must_hold(f"{self.service} is not stopped", lambda: not self.is_present(replica))
+        start_again(replica, self.service, lambda: self.is_present(replica), f"{self.service} is not stopped")
