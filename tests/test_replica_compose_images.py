@@ -1,5 +1,6 @@
 """Somebody's own compose file: read by Compose itself, built or pulled by the user's engine."""
 
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,8 +51,9 @@ def test_variables_and_env_files_are_composes_affair(images):
     assert found.ids[BASE].startswith("sha256:")
 
 
-def test_what_is_built_is_built_once_and_called_as_compose_calls_it(images):
-    dockerfile = f"FROM {BASE} AS first\nARG WORD=none\nRUN echo $WORD >/word\nFROM first\nRUN false\n"
+def test_what_is_built_is_built_once_and_called_as_compose_calls_it(client, images):
+    new = uuid.uuid4().hex  # an image of an earlier run must not be at hand
+    dockerfile = f"FROM {BASE} AS first\nARG WORD=none\nRUN echo $WORD {new} >/word\nFROM first\nRUN false\n"
     compose = "services: {web: {build: {context: web, dockerfile: File, target: first, args: {WORD: yes}}}}"
     first = images(compose, web__File=dockerfile)
     assert list(first.images) == ["own-web"]
@@ -60,6 +62,7 @@ def test_what_is_built_is_built_once_and_called_as_compose_calls_it(images):
     images.said.clear()
     assert images(compose, web__File=dockerfile) == first
     assert images.said == []
+    client.images.remove(first.images["own-web"])
 
 
 def test_an_image_that_cannot_be_pulled_is_one_error_with_the_command_to_type(images):
