@@ -66,15 +66,9 @@ def write_lock(path: Path, rows: Iterable[Row], proofs: Iterable[Proof]) -> int:
     for proof in newest(proofs).values():
         if proof.verdict == Outcome.PASSED and proof.id in texts:
             kept.setdefault(proof.id, []).append(proof)
-    lines = {
-        id_: {
-            "text": text,
-            "proved": [_said(one, text) for one in sorted(kept[id_], key=lambda one: (one.kind, one.by))],
-        }
-        for id_, text in texts.items()
-        if id_ in kept
-    }
-    written = json.dumps({"format": _FORMAT, "rows": lines}, indent=1, ensure_ascii=False) + "\n"
+    written = _laid_out(
+        (id_, text, sorted(kept[id_], key=lambda one: (one.kind, one.by))) for id_, text in texts.items() if id_ in kept
+    )
     part = path.with_name(path.name + ".part")
     try:
         part.write_text(written, encoding="utf-8")
@@ -82,6 +76,20 @@ def write_lock(path: Path, rows: Iterable[Row], proofs: Iterable[Proof]) -> int:
     except OSError as error:
         raise EvidenceError(str(path), f"the lock file cannot be written: {error.strerror}") from error
     return sum(map(len, kept.values()))
+
+
+def _laid_out(rows: Iterable[tuple[str, str, list[Proof]]]) -> str:
+    """Return the file's text: one proof a line, so that git shows what a run has renewed."""
+    blocks: list[str] = []
+    for id_, text, proofs in rows:
+        said = ",\n".join(f"   {_json(_said(proof, text))}" for proof in proofs)
+        blocks.append(f'  {_json(id_)}: {{"text": {_json(text)}, "proved": [\n{said}\n  ]}}')
+    body = ",\n".join(blocks)
+    return f'{{\n "format": {_FORMAT},\n "rows": {{\n{body}\n }}\n}}\n'
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _said(proof: Proof, text: str) -> dict[str, Any]:
