@@ -159,17 +159,67 @@ def test_a_command_that_was_not_run_is_uncovered():
 
 
 def test_what_the_document_expects_is_looked_for_after_the_recovery():
-    (found,) = account_of_record(record(ran(HEALTH, stdout='{"status":"healthy"}')))
+    (found,) = account_of_record(record(event("restored"), ran(HEALTH, stdout='{"status":"healthy"}')))
     assert found.entries[6].verdict == "PASSED"
-    (found,) = account_of_record(record(ran(HEALTH, stdout='{"status":"unhealthy"}')))
+    (found,) = account_of_record(record(event("restored"), ran(HEALTH, stdout='{"status":"unhealthy"}')))
     (entry,) = found.failed
     assert (entry.row.id, entry.state) == (HEALTH, State.DRILLED)
     assert entry.why == 'the document expects {"status": "healthy"}, and it is not in the output'
 
 
 def test_a_message_counts_as_told_where_it_arrived():
-    assert states_of(ran(POST), event("posted", body="over"))[POST] == "told"
-    assert states_of(ran(POST))[POST] == "uncovered"
+    assert states_of(event("restored"), ran(POST), event("posted", body="over"))[POST] == "told"
+    assert states_of(event("restored"), ran(POST))[POST] == "uncovered"
+    assert states_of(event("restored"), ran(POST), event("posted", body="something else"))[POST] == "uncovered"
+
+
+def test_verification_inside_of_a_scenario_that_did_not_heal_is_not_drilled():
+    command = {**ran(HEALTH), "scenario": "Strategy 1: Restart"}
+    red = event("route.end", scenario="Strategy 1: Restart", red=["test_health"])
+    assert states_of(command, red, outcome="NOT COVERED")[HEALTH] == "uncovered"
+
+
+def test_what_a_diagnosis_check_covers_is_a_cause_and_proves_no_command():
+    check = event("check", item="test_not_hung", job="diagnose", outcome="PASSED", during="steady", covers=[RESTART])
+    assert states_of(check)[RESTART] == "uncovered"
+
+
+def test_a_record_in_which_the_command_said_something_else_proves_nothing():
+    assert states_of(ran(LOOK, "rehearsal", text="docker ps -a"))[LOOK] == "uncovered"
+
+
+def test_a_red_word_of_one_drill_is_not_outshone_by_a_newer_green_one():
+    red = proof(LOOK, "docker ps", by="shop/oom", verdict="FAILED", why="exit status 1")
+    found = account("shop", rows(), [red, proof(LOOK, "docker ps", utc="2026-01-02")])
+    assert [entry.row.id for entry in found.failed] == [LOOK]
+    assert found.covered_ratio == pytest.approx(3 / 13), "a row that is red is not accounted for"
+
+
+def test_a_drill_that_failed_takes_back_what_it_proved_before():
+    old, new = record(ran(LOOK, "rehearsal")), record(ran(LOOK, "rehearsal"), outcome="FAILED")
+    new[-1]["utc"] = "2026-01-02T00:00:00.000Z"
+    proofs = [*proofs_of(old, "shop"), *proofs_of(new, "shop")]
+    found = account("shop", rows(), proofs)
+    assert (found.broken, found.entries[0].state) == ((DRILL,), State.UNCOVERED)
+    assert "drills that failed when they were last run: shop/kill" in table_of(found)
+    again = record(ran(LOOK, "rehearsal", second=9))
+    for one in again:
+        one["utc"] = "2026-01-03T00:00:00.000Z"
+    assert account("shop", rows(), [*proofs, *proofs_of(again, "shop")]).broken == ()
+
+
+def test_an_edit_of_the_expectation_outdates_as_well():
+    proofs = proofs_of(record(event("restored"), ran(HEALTH, stdout='{"status": "healthy"}')), "shop")
+    edited = rows(DOCUMENT.replace('{"status": "healthy"}', '{"status": "up"}'))
+    assert account("shop", rows(), proofs).outdated == {}
+    assert account("shop", edited, proofs).outdated == {DRILL: [HEALTH]}
+
+
+def test_an_edit_of_what_opens_a_client_outdates_what_is_typed_into_it():
+    text = "# T\n\n## Diagnosis\n\n```bash\npsql -h db\nSELECT 1;\n```\n"
+    typed = rows(text)[1]
+    edited = rows(text.replace("-h db", "-h other"))
+    assert account("t", edited, [proof(typed.id, typed.said)]).outdated == {DRILL: [typed.id]}
 
 
 def test_an_instruction_that_was_carried_out_is_done_by_hand():
@@ -249,8 +299,8 @@ def test_the_lock_file_gives_back_what_was_written(tmp_path):
         proof(RESTART, "docker restart old"),
         proof(REMOVE, "docker rm -f shop", verdict="FAILED", why="exit status 1"),
     ]
-    assert write_lock(path, rows(), proofs) == 5
-    assert sorted(read_lock(path), key=str) == sorted(proofs[:5], key=str)
+    assert write_lock(path, rows(), proofs) == 6
+    assert sorted(read_lock(path), key=str) == sorted(proofs, key=str)
     first = path.read_text(encoding="utf-8")
     write_lock(path, rows(), read_lock(path))
     assert path.read_text(encoding="utf-8") == first
@@ -267,11 +317,19 @@ def test_what_an_edit_outdated_stays_in_the_lock_file_until_it_passes_again(tmp_
     assert read_lock(path) == [new]
 
 
+MAYBE = (
+    '{"format": 1, "rows": {"a": {"text": "x", "proved": '
+    '[{"kind": "drilled", "by": "s/d", "when": "2026", "verdict": "maybe"}]}}}'
+)
+
+
 def test_without_a_lock_file_nothing_is_known(tmp_path):
     assert read_lock(tmp_path / "shop.lock.json") == []
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"format": 2, "rows": {}}', '{"format": 1, "rows": {"a": {}}}'])
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[" * 100_000, MAYBE, '{"format": 2, "rows": {}}', '{"format": 1, "rows": {"a": {}}}']
+)
 def test_a_broken_lock_file_is_one_error(tmp_path, text):
     path = tmp_path / "shop.lock.json"
     path.write_text(text, encoding="utf-8")
@@ -327,6 +385,18 @@ def test_json_says_the_same():
             "it complains: NOAUTH Authentication required.",
         ),
         ("docker logs shop", 0, "No such file or directory", "", "", ""),
+        (
+            "docker logs shop",
+            0,
+            "",
+            "Error: No such container: shop",
+            "",
+            "it complains: Error: No such container: shop",
+        ),
+        ("jqq . f | tail -5", 0, "", "jqq: command not found", "", "it complains: jqq: command not found"),
+        ("psql <<'X'", 0, "", "ERROR:  no such table", "", "it complains: ERROR:  no such table"),
+        ("redis-cli get x", 0, "LOADING Redis is loading", "", "", "it complains: LOADING Redis is loading"),
+        ("lsof -i :8000", 1, "", "", "", ""),
         ("curl -f x", 0, "ok", "", "HTTP 200", ""),
         ("curl -f x", 0, '{"a": 1}', "", '{"a":1}', ""),
         ("curl -f x", 0, '{"a": 1, "b": 2}', "", '{"a":1}', ""),

@@ -1,6 +1,6 @@
 """The account: every row of a document with what is known of it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -54,10 +54,10 @@ class Entry:
 
     @property
     def verdict(self) -> str:
-        """``FAILED`` where its newest proof says so, ``PASSED`` where one holds, else empty."""
-        if not self.proofs:
-            return ""
-        return self.proofs[0].verdict
+        """``FAILED`` where the newest word of any drill says so, ``PASSED`` where all hold, else empty."""
+        if any(proof.verdict != Outcome.PASSED for proof in self.proofs):
+            return Outcome.FAILED
+        return Outcome.PASSED if self.proofs else ""
 
     def to_json(self) -> dict[str, Any]:
         """Return what ``ledger --json`` says of the row."""
@@ -86,11 +86,13 @@ class Account:
         slug: The document.
         entries: One a row, in the document's order.
         gone: Rows that were proved once and are no longer in the document, with what proved them.
+        broken: Drills whose last run failed: what they had proved before does not count.
     """
 
     slug: str
     entries: tuple[Entry, ...]
     gone: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    broken: tuple[str, ...] = ()
 
     def of(self, *states: State) -> list[Entry]:
         """Return the entries in these states."""
@@ -98,8 +100,9 @@ class Account:
 
     @property
     def covered_ratio(self) -> float:
-        """Share of rows that are not uncovered; 1 where the document asks nothing."""
-        return 1 - len(self.of(State.UNCOVERED)) / len(self.entries) if self.entries else 1.0
+        """Share of rows that are neither uncovered nor red; 1 where the document asks nothing."""
+        missing = sum(entry.state is State.UNCOVERED or entry.verdict == Outcome.FAILED for entry in self.entries)
+        return 1 - missing / len(self.entries) if self.entries else 1.0
 
     @property
     def outdated(self) -> dict[str, list[str]]:
@@ -115,7 +118,7 @@ class Account:
 
     @property
     def failed(self) -> list[Entry]:
-        """Rows whose newest proof says that they do not work."""
+        """Rows of which the newest word of some drill says that they do not work."""
         return [entry for entry in self.entries if entry.verdict == Outcome.FAILED]
 
     def to_json(self) -> dict[str, Any]:
@@ -127,6 +130,7 @@ class Account:
             "states": {state.value: len(self.of(state)) for state in State},
             "covered_ratio": round(self.covered_ratio, 4),
             "outdated": self.outdated,
+            "broken": list(self.broken),
             "entries": [entry.to_json() for entry in self.entries],
         }
 
@@ -147,9 +151,13 @@ def account(slug: str, rows: Sequence[Row], proofs: Iterable[Proof]) -> Account:
     """
     by_row: dict[str, _Known] = {}
     redactor = Redactor()
-    texts = {row.id: redactor.clean(row.text) for row in rows}  # records hold no secrets
+    texts = {row.id: redactor.clean(row.said) for row in rows}  # records hold no secrets
     gone: dict[str, list[str]] = {}
-    for proof in newest(proofs).values():
+    known = newest(proofs)
+    broken = _broken(known.values())
+    for proof in known.values():
+        if not proof.id or (proof.by in broken and proof.kind is not Kind.CHECKED):
+            continue
         if proof.id not in texts:
             gone.setdefault(proof.id, []).append(proof.by)
         elif texts[proof.id] == proof.text:
@@ -157,7 +165,18 @@ def account(slug: str, rows: Sequence[Row], proofs: Iterable[Proof]) -> Account:
         else:
             by_row.setdefault(proof.id, _Known()).outdated.append(proof.by)
     entries = tuple(_entry(row, by_row.get(row.id, _Known())) for row in rows)
-    return Account(slug, entries, tuple((id_, tuple(sorted(names))) for id_, names in sorted(gone.items())))
+    missing = tuple((id_, tuple(sorted(names))) for id_, names in sorted(gone.items()))
+    return Account(slug, entries, missing, tuple(sorted(broken)))
+
+
+def _broken(proofs: Collection[Proof]) -> set[str]:
+    """Return the drills that failed as a whole after the last time that they proved anything."""
+    failed = {proof.by: proof.utc for proof in proofs if not proof.id}
+    last: dict[str, str] = {}
+    for proof in proofs:
+        if proof.id and proof.kind is not Kind.CHECKED:
+            last[proof.by] = max(last.get(proof.by, ""), proof.utc)
+    return {by for by, utc in failed.items() if utc >= last.get(by, "")}
 
 
 def _entry(row: Row, known: _Known) -> Entry:
@@ -173,7 +192,7 @@ def _state(row: Row, proofs: Sequence[Proof]) -> tuple[State, str]:
     drilled = of_kind[Kind.DRILLED]
     if drilled:
         rules = sorted({rule for proof in drilled for rule in proof.rules})
-        why = drilled[0].why
+        why = next((proof.why for proof in drilled if proof.why), "")
         return (State.REWRITTEN, why or ", ".join(rules)) if rules else (State.DRILLED, why)
     if of_kind[Kind.CHECKED]:
         return State.CHECKED, ""

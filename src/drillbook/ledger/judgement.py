@@ -7,11 +7,13 @@ from drillbook.expectations import quoted
 
 __all__ = ["judge_output"]
 
-_FINDERS = frozenset({"grep", "egrep", "fgrep", "zgrep", "rg", "diff", "cmp", "pgrep", "which", "test", "["})
+_FINDERS = frozenset("grep egrep fgrep zgrep rg diff cmp pgrep lsof which test [".split())
+_SHOWS_RECORDS = frozenset("journalctl dmesg tail cat less head history git".split())
 _CANNOT_RUN = {126: "it could not be run", 127: "a program was not there"}
 _COMPLAINTS = re.compile(
     r"command not found|No such file or directory|Permission denied|NOAUTH|unknown shorthand flag|unrecognized option|"
-    r"invalid option|Could not resolve host|no such (service|container)",
+    r"invalid option|Could not resolve host|no such (service|container)|Error response from daemon|"
+    r"^(ERROR|fatal):|^(\(error\) )?(ERR|LOADING|WRONGTYPE|MISCONF|READONLY)\b",
     re.IGNORECASE,
 )
 
@@ -30,8 +32,9 @@ def judge_output(text: str, exit_status: int, stdout: str, stderr: str, expects:
         return f"exit status {exit_status}: {_CANNOT_RUN[exit_status]}"
     if exit_status and not (exit_status == 1 and _searches(text) and not stderr.strip()):
         return f"exit status {exit_status}" + (f": {stderr.strip().splitlines()[-1][:200]}" if stderr.strip() else "")
-    complaint = next((line.strip() for line in (stderr + "\n" + stdout).splitlines() if _COMPLAINTS.search(line)), None)
-    if complaint and not _searches(text) and not _shows_records(text):
+    own = stderr.splitlines() + ([] if _prints_what_others_said(text) else stdout.splitlines())
+    complaint = next((line.strip() for line in own if _COMPLAINTS.search(line.strip())), None)
+    if complaint:
         return f"it complains: {complaint[:200]}"
     missing = [words for words in quoted(expects) if not _holds(stdout + stderr, words)]
     return f"the document expects {missing[0]}, and it is not in the output" if missing else ""
@@ -42,9 +45,14 @@ def _searches(text: str) -> bool:
     return bool(found) and found[-1][-1].program in _FINDERS
 
 
-def _shows_records(text: str) -> bool:
-    """True for what prints logs and histories: a complaint in there is somebody else's."""
-    return re.search(r"\b(logs?|journalctl|dmesg|events|tail|cat|history|git)\b", text) is not None
+def _prints_what_others_said(text: str) -> bool:
+    """True for what prints logs and histories, or searches in them: a complaint in there is somebody else's."""
+    if _searches(text):
+        return True
+    stages = [stage for pipe in pipelines(text) for stage in pipe]
+    return any(
+        stage.program in _SHOWS_RECORDS or {"logs", "log", "events"} & {*stage.arguments[:3]} for stage in stages
+    )
 
 
 def _holds(output: str, words: str) -> bool:

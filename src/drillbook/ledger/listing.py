@@ -13,14 +13,21 @@ def table_of(account: Account) -> str:
     if outdated:
         rows += ["", "outdated by an edit of the document; run these again:"]
         rows += [f"  {name}: {', '.join(ids)}" for name, ids in sorted(outdated.items())]
+    if account.broken:
+        rows += ["", f"drills that failed when they were last run: {', '.join(account.broken)}"]
     if account.failed:
         rows += ["", "red when it was last looked at:"]
-        rows += [f"  {entry.row.id} ({entry.proofs[0].by}): {entry.why}" for entry in account.failed]
+        rows += [
+            f"  {entry.row.id} ({proof.by}): {proof.why}"
+            for entry in account.failed
+            for proof in entry.proofs
+            if proof.verdict != "PASSED"
+        ]
     counts = ", ".join(f"{len(account.of(state))} {state}" for state in State if account.of(state))
     commands = sum(bool(entry.row.effect) for entry in account.entries)
     instructions = len(account.entries) - commands
     rows += ["", f"{commands} commands, {instructions} instructions: {counts or 'nothing'}"]
-    done = len(account.entries) - len(account.of(State.UNCOVERED))
+    done = round(len(account.entries) * account.covered_ratio)
     rows.append(f"accounted for: {done} of {len(account.entries)} ({account.covered_ratio:.0%})")
     return "\n".join(rows) + "\n"
 

@@ -40,7 +40,7 @@ def read_lock(path: Path) -> list[Proof]:
         if loaded["format"] != _FORMAT:
             raise EvidenceError(str(path), f"expected format {_FORMAT}, got {loaded['format']}", hint=hint)
         return [_proof(id_, str(row["text"]), said) for id_, row in loaded["rows"].items() for said in row["proved"]]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise EvidenceError(str(path), f"expected a lock file, got {error!r}", hint=hint) from error
 
 
@@ -48,11 +48,13 @@ def _proof(id_: str, text: str, said: dict[str, Any]) -> Proof:
     rules = tuple(str(rule) for rule in said.get("rules", ()))
     why = str(said.get("why", ""))
     then = str(said.get("text", text))
-    return Proof(id_, Kind(said["kind"]), str(said["by"]), str(said["when"]), str(said["verdict"]), then, rules, why)
+    return Proof(
+        id_, Kind(said["kind"]), str(said["by"]), str(said["when"]), Outcome(said["verdict"]), then, rules, why
+    )
 
 
 def write_lock(path: Path, rows: Iterable[Row], proofs: Iterable[Proof]) -> int:
-    """Write the newest passed proof of each drill and check; return how many.
+    """Write the newest proof of each drill and check, red ones too; return how many.
 
     A proof of another text than the row has now stays, with that text, until its drill or check has passed again: only
     so does the ledger go on naming it. What was proved of rows that are gone is dropped.
@@ -61,10 +63,10 @@ def write_lock(path: Path, rows: Iterable[Row], proofs: Iterable[Proof]) -> int:
         EvidenceError: The file cannot be written.
     """
     redactor = Redactor()
-    texts = {row.id: redactor.clean(row.text) for row in rows}
+    texts = {row.id: redactor.clean(row.said) for row in rows}
     kept: dict[str, list[Proof]] = {}
     for proof in newest(proofs).values():
-        if proof.verdict == Outcome.PASSED and proof.id in texts:
+        if proof.id in texts:
             kept.setdefault(proof.id, []).append(proof)
     written = _laid_out(
         (id_, text, sorted(kept[id_], key=lambda one: (one.kind, one.by))) for id_, text in texts.items() if id_ in kept

@@ -1,5 +1,6 @@
 """What the records of runs prove of a runbook's commands and instructions; pure functions over events."""
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -36,12 +37,12 @@ class Proof:
     """One thing that a run says of one row.
 
     Attributes:
-        id: Of the row.
+        id: Of the row; empty where a drill failed as a whole, which takes back what it had proved before.
         kind: ``drilled``, ``checked``, ``told`` or ``by hand``.
         by: The drill (``slug/case``) or the check.
         utc: When.
         verdict: PASSED, or FAILED with what is wrong in ``why``.
-        text: What the row said then.
+        text: What the row said then (``Row.said``).
         rules: Names of the rules that rewrote the command.
         why: What is wrong, or what was done by hand.
     """
@@ -95,40 +96,57 @@ def proofs_of(events: Iterable[Event], slug: str) -> list[Proof]:
 
 def _of_drill(drill: str, events: list[Event], rows: Mapping[str, Row]) -> Iterator[Proof]:
     end = next((event for event in events if event.get("kind") == "drill.end"), {})
+    if str(end.get("outcome")) == Outcome.FAILED:
+        yield Proof("", Kind.DRILLED, drill, str(end.get("utc")), Outcome.FAILED, "")
     if str(end.get("outcome")) not in _COUNTS:
         return
     healed = {
         str(event.get("scenario")) for event in events if event.get("kind") == "route.end" and not event.get("red")
     }
-    posted = sum(event.get("kind") == "posted" for event in events)
+    arrived = [_plain(event.get("body")) for event in events if event.get("kind") == "posted"]
+    is_well = False
     for event in events:
         match event.get("kind"):
+            case "restored":
+                is_well = True
             case "rehearsal":
                 yield from _of_command(event, rows, drill, _on_a_healthy_system)
-            case "command" if str(event.get("phase")) in _HEALTHY:
-                judge = _told if rows.get(str(event.get("id")), _NOBODY).is_told else _on_a_healthy_system
-                if judge is not _told or posted:
-                    yield from _of_command(event, rows, drill, judge)
-            case "command" if str(event.get("scenario")) in healed and event.get("phase") == "recover":
+            case "command" if is_well and str(event.get("phase")) in _HEALTHY:
+                if not rows.get(str(event.get("id")), _NOBODY).is_told:
+                    yield from _of_command(event, rows, drill, _on_a_healthy_system)
+                elif any(body and body in _plain(event.get("ran")) for body in arrived):
+                    yield from _of_command(event, rows, drill, _told)
+            case "command" if not is_well and str(event.get("scenario")) in healed:
                 yield from _of_command(event, rows, drill, _in_a_recovery_that_healed)
             case "hand" if event.get("did"):
-                id_ = str(event.get("step"))
-                if id_ in rows:
-                    did = str(event["did"])
-                    yield Proof(id_, Kind.BY_HAND, drill, str(event.get("utc")), "PASSED", rows[id_].text, (), did)
+                yield from _by_hand(event, rows, drill)
             case "check":
                 yield from _of_check(event, rows, str(event.get("item")))
+
+
+def _by_hand(event: Event, rows: Mapping[str, Row], drill: str) -> Iterator[Proof]:
+    row = rows.get(str(event.get("step")))
+    if row:
+        yield Proof(
+            row.id, Kind.BY_HAND, drill, str(event.get("utc")), Outcome.PASSED, row.said, (), str(event.get("did"))
+        )
+
+
+def _plain(value: object) -> str:
+    """Return a message's letters and digits: quoting and layout differ between a command and what arrives."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return re.sub(r"\W|_", "", text)
 
 
 def _of_command(event: Event, rows: Mapping[str, Row], drill: str, judge: _Judge) -> Iterator[Proof]:
     row = rows.get(str(event.get("id")))
     status = event.get("exit_status")
-    if row is None or event.get("skipped") or not isinstance(status, int):
+    if row is None or row.text != event.get("text") or event.get("skipped") or not isinstance(status, int):
         return
     kind, why = judge(row, event, status)
     rules = tuple(_strings(event.get("rules")))
     verdict = Outcome.FAILED if why else Outcome.PASSED
-    yield Proof(row.id, kind, drill, str(event.get("utc")), verdict, str(event.get("text")), rules, why)
+    yield Proof(row.id, kind, drill, str(event.get("utc")), verdict, row.said, rules, why)
 
 
 def _on_a_healthy_system(row: Row, event: Event, status: int) -> tuple[str, str]:
@@ -149,11 +167,12 @@ def _in_a_recovery_that_healed(row: Row, event: Event, status: int) -> tuple[str
 def _of_check(event: Event, rows: Mapping[str, Row], item: str) -> Iterator[Proof]:
     if event.get("outcome") != Outcome.PASSED or event.get("during") == "fault":
         return
-    named = _strings(event.get("covers"))
+    # What a diagnosis check covers is the cause that it names; the commands of that scenario did not run yet.
+    named = _strings(event.get("covers")) if event.get("job") != "diagnose" else []
     reads = set(_strings(event.get("reads")))
     for row in rows.values():
         if row.id in reads or any(_names(id_, row) for id_ in named):
-            yield Proof(row.id, Kind.CHECKED, item, str(event.get("utc")), Outcome.PASSED, row.text)
+            yield Proof(row.id, Kind.CHECKED, item, str(event.get("utc")), Outcome.PASSED, row.said)
 
 
 def _strings(value: object) -> list[str]:

@@ -1,7 +1,7 @@
 """What a runbook asks to be done, line by line: the rows that a ledger accounts for."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from drillbook.model import Effect, Phase, Runbook
@@ -22,6 +22,7 @@ class Row:
         expects: What the document says should come back; empty where it does not.
         human_only: Why only a person can do it, in the author's words; empty where nobody says so.
         scenario: Title of the scenario that it belongs to; empty for none.
+        opener: What opened the client that it is typed into; empty for none.
     """
 
     id: str
@@ -32,6 +33,14 @@ class Row:
     expects: str = ""
     human_only: str = ""
     scenario: str = ""
+    opener: str = ""
+
+    @property
+    def said(self) -> str:
+        """Everything that a proof rests on: the text, what it is typed into, and what should come back."""
+        into = f"\n(typed into) {self.opener}" if self.opener else ""
+        expects = f"\n(expects) {self.expects}" if self.expects else ""
+        return f"{self.text}{into}{expects}"
 
     @property
     def step(self) -> str:
@@ -57,15 +66,17 @@ class Row:
 def rows_of(runbook: Runbook) -> list[Row]:
     """Return every command and every instruction of a document, in its order."""
     rows: list[Row] = []
+    texts = {command.id: command.text for _, command in runbook.commands()}
     for step in runbook.steps:
-        human_only, scenario = step.human_only or "", step.scenario or ""
+        about = {"human_only": step.human_only or "", "scenario": step.scenario or ""}
         if step.hand:
-            rows.append(Row(step.id, step.line, step.phase, step.hand, human_only=human_only, scenario=scenario))
+            rows.append(Row(step.id, step.line, step.phase, step.hand, **about))
         for command in step.commands:
-            expects = command.expects or ""
-            rows.append(
-                Row(command.id, command.line, step.phase, command.text, command.effect, expects, human_only, scenario)
+            opener = texts.get(command.inside or "", "")
+            row = Row(
+                command.id, command.line, step.phase, command.text, command.effect, command.expects or "", **about
             )
+            rows.append(replace(row, opener=opener) if opener else row)
     return rows
 
 
@@ -73,7 +84,7 @@ def row_of_event(fields: Mapping[str, Any]) -> Row:
     """Return a row as a record has it; what is missing or wrong there is empty."""
     texts = {
         name: str(fields.get(name) or "")
-        for name in ("id", "phase", "text", "effect", "expects", "human_only", "scenario")
+        for name in ("id", "phase", "text", "effect", "expects", "human_only", "scenario", "opener")
     }
     line = fields.get("line")
     return Row(line=line if isinstance(line, int) else 0, **texts)
