@@ -87,18 +87,22 @@ def test_an_empty_folder_becomes_a_project(project):
         "targets/shop-down.toml",
     ]
     assert (project / "runbooks" / "shop-down.md").read_bytes() == (project / "shop-down.md").read_bytes()
-    assert [note.partition(",")[0] for note in done.notes] == ["the compose file reads ../other"]
+    assert [note.partition(",")[0] for note in done.notes] == [
+        "the compose file reads /etc/hosts",
+        "the compose file reads ../other",
+    ]
 
 
 def test_nothing_is_ever_overwritten(project):
     first = init(project, project / "shop-down.md", project / "app" / "docker-compose.yml")
     for path in first.written:
-        (project / path).write_text("mine", encoding="utf-8")
+        (project / path).write_text("# Mine\n", encoding="utf-8")
     (project / "fixtures" / "shop-down" / "project" / "docker-compose.yml").write_text(COMPOSE, encoding="utf-8")
     second = init(project, project / "shop-down.md", project / "app" / "docker-compose.yml")
     assert second.written == []
     assert sorted([*second.kept, Path("pytest.ini")]) == sorted(first.written)
-    assert (project / "checks" / "test_shop_down.py").read_text(encoding="utf-8") == "mine"
+    assert (project / "checks" / "test_shop_down.py").read_text(encoding="utf-8") == "# Mine\n"
+    assert any("says something else" in note for note in second.notes)
 
 
 def test_checks_assert_what_the_document_states_and_ask_for_the_rest(project):
@@ -193,3 +197,71 @@ def test_a_document_that_cannot_be_used_is_one_error_and_writes_nothing(tmp_path
     with pytest.raises(kind, match=says):
         init(tmp_path, tmp_path / name)
     assert sorted(tmp_path.rglob("*")) == before
+
+
+ODD_COMPOSE = [
+    "services: {web: {image: x, ports: 8080, env_file: 5, volumes: 5}}",
+    "services: {web: {image: x, env_file: [{required: false}], volumes: [null], ports: ['\u00b2:80', '%s:1']}}"
+    % ("9" * 5000),
+    "services: {web: {image: x, env_file: ['%s']}}" % ("n" * 300),
+    "services: {web: null}\nconfigs: [a]\nsecrets: abc\ninclude: [other.yaml]",
+    "services: {web: {image: x, extends: {file: other.yaml}, volumes: ['~/y:/y']}}",
+]
+
+
+@pytest.mark.parametrize("text", ODD_COMPOSE, ids=["numbers", "odd", "long", "top", "extends"])
+def test_odd_compose_files_are_read_as_far_as_they_go(project, text):
+    path = project / "my c.yml"
+    path.write_text(text, encoding="utf-8")
+    init(project, project / "shop-down.md", path)
+    for name in ("fixtures/shop-down/replica.py", "chaos/test_shop_down.py"):
+        ast.parse((project / name).read_text(encoding="utf-8"))
+    assert load_replica(project, "shop-down").services == ("web",)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("services: {'we b': {image: x}}", "expected a service's name"),
+        ("a: " + "[" * 20_000, "expected YAML"),
+        ("a\0b: c", "expected YAML"),
+    ],
+    ids=["name", "deep", "NUL"],
+)
+def test_compose_files_that_cannot_be_used_are_one_error(project, text, says):
+    path = project / "c.yml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match=says):
+        init(project, project / "shop-down.md", path)
+
+
+def test_what_lies_in_the_project_itself_is_not_copied_into_itself(project):
+    path = project / "compose.yaml"
+    path.write_text("services: {web: {image: x, volumes: ['.:/app']}}\n", encoding="utf-8")
+    (project / "secret").symlink_to("/etc/hostname")
+    first = init(project, project / "shop-down.md", path)
+    assert not any("secret" in str(written) or ".git" in written.parts for written in first.written)
+    second = init(project, project / "shop-down.md", path)
+    assert not any("fixtures/shop-down/project/fixtures" in str(written) for written in second.written)
+
+
+def test_a_file_where_a_folder_belongs_is_one_error(project):
+    (project / "checks").write_text("", encoding="utf-8")
+    with pytest.raises(UsageError, match="expected a folder"):
+        init(project, project / "shop-down.md")
+
+
+def test_a_document_in_runbooks_has_to_be_called_by_its_slug(project):
+    (project / "runbooks").mkdir()
+    (project / "shop-down.md").rename(project / "runbooks" / "Shop Down.md")
+    with pytest.raises(UsageError, match="its own slug"):
+        init(project, project / "runbooks" / "Shop Down.md")
+
+
+def test_letters_from_everywhere_are_fine_in_a_target_file(tmp_path):
+    path = tmp_path / "x.md"
+    path.write_text(
+        "# T\n\n## Verification\n\n```bash\ncurl -f http://\U0001d42chop:80/health\n```\n", encoding="utf-8"
+    )
+    init(tmp_path, path)
+    tomllib.loads((tmp_path / "targets" / "x.toml").read_text(encoding="utf-8"))

@@ -35,6 +35,8 @@ def parse_runbook(path: Path) -> Runbook:
     Raises:
         RunbookError: The file cannot be read, is not UTF-8 or is empty.
     """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise RunbookError(f"{path}:0", "expected a Markdown file, got something that is no file")
     try:
         source = path.read_bytes()
     except FileNotFoundError as error:

@@ -33,10 +33,11 @@ def read_compose(path: Path) -> Compose:
         loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(str(path), f"expected a compose file, got an error: {error}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
-        raise UsageError(where, f"expected YAML, got {getattr(error, 'problem', error)}") from error
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise UsageError(where, f"expected YAML, got {problem}") from error
     services = loaded.get("services") if isinstance(loaded, dict) else None
     if not isinstance(services, dict) or not services:
         raise UsageError(str(path), "expected a mapping `services`, got none", hint="give the file that Compose reads")

@@ -51,6 +51,8 @@ def init(root: Path, runbook: Path, compose: Path | None = None) -> Scaffold:
         UsageError: The compose file is none, or its name or the document's cannot be used.
     """
     slug = slug_of_file(runbook)
+    done = Scaffold(slug)
+    runbook = _document(root, runbook, slug, done.notes)
     document = parse_runbook(runbook)
     names = read_compose(compose) if compose else None
     files: Files = {
@@ -60,7 +62,6 @@ def init(root: Path, runbook: Path, compose: Path | None = None) -> Scaffold:
         Path("targets") / f"{slug}.toml": target_of(document, slug),
         Path("reports/.gitignore"): "*\n!.gitignore\n",
     }
-    done = Scaffold(slug)
     if not any((root / name).is_file() for name in _SETTINGS):
         files[Path("pytest.ini")] = _PYTEST
     elif not (root / "pytest.ini").is_file():
@@ -79,11 +80,27 @@ def init(root: Path, runbook: Path, compose: Path | None = None) -> Scaffold:
     return done
 
 
+def _document(root: Path, runbook: Path, slug: str, notes: list[str]) -> Path:
+    """Return the file to go by: the one in ``runbooks/`` where there is one, else the one that is given."""
+    place = root / "runbooks" / f"{slug}.md"
+    if runbook.resolve().parent == place.resolve().parent and runbook.stem != slug:
+        problem = f"expected a name that is its own slug in runbooks/, got {runbook.stem!r}"
+        raise UsageError(str(runbook), problem, hint=f"call it {slug}.md")
+    if not place.is_file():
+        return runbook
+    if runbook.is_file() and place.read_bytes() != runbook.read_bytes():
+        notes.append(f"runbooks/{slug}.md says something else than {runbook}; what is new was written for the former")
+    return place
+
+
 def _write(root: Path, files: Files, done: Scaffold) -> None:
     for name, content in files.items():
         path = root / name
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(str(path.parent), f"expected a folder, got none: {error.strerror}") from error
+        try:
             with path.open("xb") as file:  # never over something that is there
                 file.write(content if isinstance(content, bytes) else content.encode("utf-8"))
             done.written.append(name)

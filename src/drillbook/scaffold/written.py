@@ -1,6 +1,8 @@
 """The text of the files that ``init`` writes."""
 
+import json
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -147,6 +149,7 @@ def replica_of(runbook: Runbook, slug: str, compose: Path, services: Sequence[Se
         slug=slug,
         project=project,
         compose=compose.name,
+        start=f"docker-compose -f {shlex.quote(compose.name)} up -d",
         services=[service.name for service in services],
         ports=ports,
         ready={name: asked[port] for name, port in ports.items() if asked.get(port)},
@@ -203,8 +206,13 @@ def _environment() -> Environment:
     loader = PackageLoader("drillbook.scaffold", "templates")
     # Python and TOML, not HTML: what is put in goes through repr or tojson.
     environment = Environment(loader=loader, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)  # noqa: S701
-    environment.filters["repr"] = repr
+    environment.filters.update(repr=repr, toml=_toml)
     return environment
+
+
+def _toml(value: object) -> str:
+    """Return a TOML string; TOML knows no surrogate pairs, which is how JSON escapes what lies beyond the BMP."""
+    return json.dumps(str(value), ensure_ascii=False)
 
 
 def _render(template: str, **values: object) -> str:
