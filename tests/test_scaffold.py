@@ -260,8 +260,8 @@ def test_a_document_in_runbooks_has_to_be_called_by_its_slug(project):
 
 def test_letters_from_everywhere_are_fine_in_a_target_file(tmp_path):
     path = tmp_path / "x.md"
-    path.write_text(
-        "# T\n\n## Verification\n\n```bash\ncurl -f http://\U0001d42chop:80/health\n```\n", encoding="utf-8"
-    )
+    text = "# T\n\n## Verification\n\n```bash\ncurl -f http://\U0001d42chop:80/health\n```\n"
+    path.write_text(text, encoding="utf-8")
     init(tmp_path, path)
-    tomllib.loads((tmp_path / "targets" / "x.toml").read_text(encoding="utf-8"))
+    target = tomllib.loads((tmp_path / "targets" / "x.toml").read_text(encoding="utf-8"))
+    assert list(target["urls"].values()) == ["http://\U0001d42chop:80"]

@@ -1,12 +1,15 @@
 """The figures of reading: five real runbooks, their headings, commands and comments, labelled by hand."""
 
+import importlib.util
 import json
+import time
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from drillbook.model import Runbook
-from drillbook.parser import parse_runbook
+from drillbook.parser import parse_runbook, parse_text
 
 SOURCES = Path(__file__).parent / "samples" / "sources"
 SLUGS = ("dmarc-dashboard", "microdiff-matdesign", "web3-marketplace", "inference-gateway", "pynomaly")
@@ -74,3 +77,29 @@ def test_repeated_commands_have_ids_of_their_own(runbooks):
         for texts in ([command.text for _, command in runbook.commands()] for runbook in runbooks.values())
     )
     assert repeated >= 20
+
+
+def test_a_thousand_typical_runbooks_take_ten_seconds_at_most():
+    texts = bench().typical()
+
+    def read_s() -> float:
+        spent_s = 0.0
+        for at in range(50):
+            bench().forget()
+            begin_s = time.process_time()
+            parse_text(texts[at % len(texts)], Path(f"{at}.md"))
+            spent_s += time.process_time() - begin_s
+        return spent_s
+
+    # The fastest of three: what else runs on the machine is not the parser's.
+    assert min(read_s() for _ in range(3)) < 50 * 10 / 1000
+
+
+@cache
+def bench():
+    spec = importlib.util.spec_from_file_location("bench_reading", SOURCES.parents[2] / "bench" / "reading.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
