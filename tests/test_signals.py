@@ -2,10 +2,11 @@
 
 import os
 import signal
+import sys
 
 import pytest
 
-from drillbook.signals import end_as_by_ctrl_c, uninterrupted
+from drillbook.signals import end_as_by_ctrl_c, uninterrupted, was_asked_to_end
 
 
 def test_ctrl_c_waits_for_what_is_half_done() -> None:
@@ -61,3 +62,23 @@ def test_a_signal_that_is_ignored_stays_ignored() -> None:
     finally:
         take_back()
         signal.signal(signal.SIGHUP, before)
+
+
+def test_being_told_to_end_inside_of_a_finalizer_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Last:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+            sum(range(100))  # the handler runs here, and what it raises goes nowhere
+
+    lost: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lost.append)
+    take_back = end_as_by_ctrl_c()
+    try:
+        assert not was_asked_to_end()
+        last = Last()
+        del last
+        assert was_asked_to_end()
+        assert lost
+    finally:
+        lost.clear()
+        take_back()

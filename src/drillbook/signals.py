@@ -5,7 +5,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-__all__ = ["end_as_by_ctrl_c", "uninterrupted"]
+__all__ = ["end_as_by_ctrl_c", "uninterrupted", "was_asked_to_end"]
+
+_asked = threading.Event()
+
+
+def was_asked_to_end() -> bool:
+    """True once SIGTERM or SIGHUP came: the interpreter loses an exception that is raised inside of a finalizer."""
+    return _asked.is_set()
 
 
 @contextmanager
@@ -35,7 +42,10 @@ def end_as_by_ctrl_c() -> Callable[[], None]:
     if threading.current_thread() is not threading.main_thread():
         return lambda: None
 
+    _asked.clear()
+
     def interrupt(number: int, frame: object) -> None:
+        _asked.set()
         if signal.getsignal(signal.SIGINT) in {signal.SIG_IGN, signal.SIG_DFL}:
             raise KeyboardInterrupt  # a shell's background job ignores Ctrl-C; this one was meant
         signal.raise_signal(signal.SIGINT)

@@ -11,6 +11,7 @@ from drillbook.errors import UsageError
 from drillbook.evidence import Checked, Transcript
 from drillbook.plugin.outcomes import checked_of
 from drillbook.plugin.state import NEST, Nest
+from drillbook.signals import was_asked_to_end
 from drillbook.site import Site
 
 __all__ = ["NestPlugin", "PytestChecks"]
@@ -89,7 +90,7 @@ class PytestChecks:
             # Options for the outer run (`-k`, `-x`) would hide checks in here.
             environment.delenv("PYTEST_ADDOPTS", raising=False)
             status = pytest.main(arguments, plugins=[plugin])
-        if plugin.interrupted:
+        if plugin.interrupted or was_asked_to_end():
             raise KeyboardInterrupt  # it is meant for the whole run, and pytest took it for the inner one's
         if plugin.problems or status not in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}:
             evidence = "\n".join(plugin.problems) or said.getvalue()
