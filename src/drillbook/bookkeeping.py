@@ -1,6 +1,6 @@
 """The ledger of a project: its documents, their lock files, and the runs in ``reports/``."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from drillbook.errors import UsageError
@@ -9,7 +9,7 @@ from drillbook.model import Runbook
 from drillbook.parser import parse_runbook
 from drillbook.report import read_run
 
-__all__ = ["account_of_project", "runbooks_of", "write_lock_of_project"]
+__all__ = ["Books", "runbooks_of"]
 
 
 def runbooks_of(root: Path, slug: str | None = None) -> list[Runbook]:
@@ -28,30 +28,43 @@ def runbooks_of(root: Path, slug: str | None = None) -> list[Runbook]:
     return [parse_runbook(path) for path in wanted]
 
 
-def account_of_project(root: Path, runbook: Runbook) -> Account:
-    """Account for a document with its lock file and with the runs in ``reports/``.
+class Books:
+    """What is known of a project's documents; the records of its runs are read once.
+
+    Args:
+        root: Of the project.
+        runbooks: The documents that are asked about.
 
     Raises:
-        EvidenceError: The lock file is broken.
+        EvidenceError: A record cannot be read.
     """
-    return account(runbook.slug, rows_of(runbook), _proofs(root, runbook))
 
+    def __init__(self, root: Path, runbooks: Sequence[Runbook]) -> None:
+        self._proved: dict[str, list[Proof]] = {runbook.slug: [] for runbook in runbooks}
+        for folder in _runs(root / "reports"):
+            events = read_run(folder)
+            for slug, proofs in self._proved.items():
+                proofs += proofs_of(events, slug)
 
-def write_lock_of_project(root: Path, runbook: Runbook) -> tuple[Path, int]:
-    """Write the lock file of a document from what is known of it; return its path and how many proofs it holds.
+    def account(self, runbook: Runbook) -> Account:
+        """Account for a document with its lock file and with the runs in ``reports/``.
 
-    Raises:
-        EvidenceError: The lock file is broken, or cannot be written.
-    """
-    path = lock_path(runbook.path)
-    return path, write_lock(path, rows_of(runbook), _proofs(root, runbook))
+        Raises:
+            EvidenceError: The lock file is broken.
+        """
+        return account(runbook.slug, rows_of(runbook), self._known(runbook))
 
+    def write_lock(self, runbook: Runbook) -> tuple[Path, int]:
+        """Write the lock file of a document from what is known of it; return its path and how many proofs it holds.
 
-def _proofs(root: Path, runbook: Runbook) -> list[Proof]:
-    found = list(read_lock(lock_path(runbook.path)))
-    for folder in _runs(root / "reports"):
-        found += proofs_of(read_run(folder), runbook.slug)
-    return found
+        Raises:
+            EvidenceError: The lock file is broken, or cannot be written.
+        """
+        path = lock_path(runbook.path)
+        return path, write_lock(path, rows_of(runbook), self._known(runbook))
+
+    def _known(self, runbook: Runbook) -> list[Proof]:
+        return [*read_lock(lock_path(runbook.path)), *self._proved[runbook.slug]]
 
 
 def _runs(reports: Path) -> Iterator[Path]:

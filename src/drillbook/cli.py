@@ -114,18 +114,20 @@ def lint(files: Sequence[Path], compose: Path | None, as_json: bool) -> None:
 )
 def ledger(slug: str | None, as_json: bool, write: bool, strict: bool, fail_under: float | None) -> None:
     """Account for every command and instruction of the runbooks in ./runbooks, or of one of them."""
-    from drillbook.bookkeeping import account_of_project, runbooks_of, write_lock_of_project
+    from drillbook.bookkeeping import Books, runbooks_of
     from drillbook.ledger.listing import table_of
 
     if fail_under is not None and fail_under != fail_under:
         raise click.BadParameter("expected a number from 0 to 100, got nan", param_hint="--fail-under")
     root = Path.cwd()
     failed = False
-    for runbook in runbooks_of(root, slug):
+    runbooks = runbooks_of(root, slug)
+    books = Books(root, runbooks)
+    for runbook in runbooks:
         if write:
-            path, number = write_lock_of_project(root, runbook)
+            path, number = books.write_lock(runbook)
             click.echo(f"{path.relative_to(root)}: {_count(number, 'proof')}", err=as_json)
-        account = account_of_project(root, runbook)
+        account = books.account(runbook)
         click.echo(json.dumps(account.to_json(), ensure_ascii=False) if as_json else table_of(account))
         failed = failed or (strict and bool(account.outdated or account.failed or account.broken))
         failed = failed or (fail_under is not None and account.covered_ratio * 100 < fail_under)

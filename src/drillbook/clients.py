@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
-from drillbook.commands import simple_commands
+from drillbook.commands import VALUE_OPTIONS, simple_commands
 from drillbook.shell import Simple
 from drillbook.statements import Comment, Statement
 
@@ -53,7 +53,6 @@ _REDIS_VALUES = frozenset({"-h", "-p", "-a", "-n", "-u", "-s", "-r", "-i", "--us
 _REDIS_MODES = frozenset(
     {"--stat", "--bigkeys", "--memkeys", "--hotkeys", "--latency", "--eval", "--pipe", "--scan", "--rdb"}
 )
-_SSH_VALUES = frozenset("-i -p -l -o -F -J -L -R -D -c -E -b -W -S -m -w".split())
 
 _PROMPT = re.compile(
     r"\s*(?:[\w.-]+[=(-][#>*]|mysql>|MariaDB \[[^\]]*\]>|[\w.-]+:\d+(?:\[\d+\])?>|sqlite>|>>>)(?:\s+|$)"
@@ -118,18 +117,14 @@ def _opens_shell(simple: Simple) -> bool:
         names = _operands(words, frozenset({"-n", "--namespace", "-c", "--container"}))
         return (names[:1] == ["rsh"] and len(names) == 2) or (names[:1] == ["debug"] and "--" not in words)
     if program == "ssh":
-        return len(_operands(words, _SSH_VALUES)) == 1
+        return len(_operands(words, VALUE_OPTIONS["ssh"])) == 1
     if program == "su":
         return not {"-c", "--command"} & {*words}
     return program == "sudo" and bool(words) and {*words} <= {"-i", "-s"}
 
 
 def _has_option(words: Sequence[str], letters: Sequence[str], long: Sequence[str]) -> bool:
-    return any(
-        word.partition("=")[0] in long
-        or (word[:1] == "-" and word[:2] != "--" and word[1:2] in letters and len(word) > 1)
-        for word in words
-    )
+    return any(word.partition("=")[0] in long or (word[:1] == "-" and word[1:2] in letters) for word in words)
 
 
 def _operands(words: Sequence[str], with_value: frozenset[str]) -> list[str]:

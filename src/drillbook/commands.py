@@ -9,7 +9,7 @@ from tree_sitter import Node
 
 from drillbook.shell import Simple, Word, command_of, mask, parse, walk
 
-__all__ = ["pipelines", "runs", "simple_commands"]
+__all__ = ["VALUE_OPTIONS", "leading_options", "pipelines", "runs", "simple_commands"]
 
 _MAX_DEPTH = 8
 
@@ -63,7 +63,7 @@ def _is_substituted(node: Node, within: Node) -> bool:
 
 
 # What runs another command: program -> options that take a value of their own, as a separate word.
-_VALUE_OPTIONS: dict[str, frozenset[str]] = {
+VALUE_OPTIONS: dict[str, frozenset[str]] = {
     "sudo": frozenset({"-u", "-g", "-h", "-p", "-C", "-T", "-U", "--user", "--group", "--host"}),
     "doas": frozenset({"-u", "-C"}),
     "env": frozenset({"-u", "-C", "-S", "--unset", "--chdir"}),
@@ -113,7 +113,7 @@ def runs(simple: Simple) -> tuple[str, tuple[Word, ...] | str]:
     if finder:
         return finder(words)
     if program in _PLAIN_RUNNERS:
-        rest = _after_options(words, _VALUE_OPTIONS.get(program, frozenset()))
+        rest = _after_options(words, VALUE_OPTIONS.get(program, frozenset()))
         while rest and program in ("env", "sudo") and re.match(r"\w+=", rest[0].prefix):
             rest = rest[1:]
         if program == "timeout":
@@ -122,6 +122,16 @@ def runs(simple: Simple) -> tuple[str, tuple[Word, ...] | str]:
             return program, rest[0].value
         return (program, rest) if rest else ("", ())
     return "", ()
+
+
+def leading_options(words: tuple[Word, ...]) -> tuple[Word, ...]:
+    """Return the options of ``exec`` or ``run`` before the container's name; what follows is the command inside."""
+    at = 0
+    while at < len(words) and words[at].prefix.startswith("-"):
+        at += (
+            2 if words[at].value in ("-u", "-e", "-w", "-n", "-c", "--user", "--env", "--workdir", "--namespace") else 1
+        )
+    return words[:at]
 
 
 def _after_options(words: tuple[Word, ...], with_value: frozenset[str]) -> tuple[Word, ...]:
@@ -151,7 +161,7 @@ def _docker_runs(words: tuple[Word, ...]) -> tuple[str, tuple[Word, ...] | str]:
         return _compose_runs(rest[1:])
     if rest and rest[0].value in ("exec", "run"):
         name = f"docker {rest[0].value}"
-        inner = _after_options(rest[1:], _VALUE_OPTIONS[name])[1:]
+        inner = _after_options(rest[1:], VALUE_OPTIONS[name])[1:]
         return (name, inner) if inner else ("", ())
     return "", ()
 
@@ -159,13 +169,13 @@ def _docker_runs(words: tuple[Word, ...]) -> tuple[str, tuple[Word, ...] | str]:
 def _compose_runs(words: tuple[Word, ...]) -> tuple[str, tuple[Word, ...] | str]:
     rest = _after_options(words, frozenset({"-f", "--file", "-p", "--project-name", "--profile", "--env-file"}))
     if rest and rest[0].value in ("exec", "run"):
-        inner = _after_options(rest[1:], _VALUE_OPTIONS["compose exec"])[1:]
+        inner = _after_options(rest[1:], VALUE_OPTIONS["compose exec"])[1:]
         return (f"compose {rest[0].value}", inner) if inner else ("", ())
     return "", ()
 
 
 def _kubectl_runs(words: tuple[Word, ...]) -> tuple[str, tuple[Word, ...] | str]:
-    rest = _after_options(words, _VALUE_OPTIONS["kubectl exec"])
+    rest = _after_options(words, VALUE_OPTIONS["kubectl exec"])
     if not rest or rest[0].value != "exec":
         return "", ()
     for at, word in enumerate(rest):
@@ -175,7 +185,7 @@ def _kubectl_runs(words: tuple[Word, ...]) -> tuple[str, tuple[Word, ...] | str]
 
 
 def _ssh_runs(words: tuple[Word, ...]) -> tuple[str, tuple[Word, ...] | str]:
-    rest = _after_options(words, _VALUE_OPTIONS["ssh"])[1:]
+    rest = _after_options(words, VALUE_OPTIONS["ssh"])[1:]
     if not rest:
         return "", ()
     if any(word.value is None for word in rest):

@@ -7,7 +7,7 @@ from typing import Any
 from drillbook.errors import RunbookError
 from drillbook.model import Command, Runbook
 
-__all__ = ["json_of", "table_of"]
+__all__ = ["json_of", "shorten", "table_of"]
 
 
 def json_of(path: Path, runbook: Runbook | RunbookError) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def table_of(runbook: Runbook) -> str:
         rows.append(f"{step.line:5}  {step.phase:<11}  {step.id}{about}")
         if step.hand:
             reason = f"  [{step.human_only}]" if step.human_only else ""
-            rows.append(f"{'':5}  {'by hand':<11}    {_short(step.hand)}{reason}")
+            rows.append(f"{'':5}  {'by hand':<11}    {shorten(step.hand)}{reason}")
         rows += [_row(command) for command in step.commands]
     rows += [f"{runbook.path}:{problem.line}: {problem.text}" for problem in runbook.problems]
     return "\n".join(rows) + "\n"
@@ -49,12 +49,13 @@ def _row(command: Command) -> str:
         *(["streams"] if command.streams else []),
         *(["wants a terminal"] if command.terminal else []),
         *([f"typed into {command.inside}"] if command.inside else []),
-        *([f"expects: {_short(command.expects, 60)}"] if command.expects else []),
+        *([f"expects: {shorten(command.expects, 60)}"] if command.expects else []),
     ]
-    text = f"{command.line:5}  {command.effect:<11}    .{command.id.rpartition('.')[2]}  $ {_short(command.text)}"
+    text = f"{command.line:5}  {command.effect:<11}    .{command.id.rpartition('.')[2]}  $ {shorten(command.text)}"
     return f"{text}  # {', '.join(remarks)}" if remarks else text
 
 
-def _short(text: str, most: int = 100) -> str:
+def shorten(text: str, most: int = 100) -> str:
+    """Return the first line, at most so many letters of it, and a mark where there is more."""
     first, *more = text.splitlines() or [""]
     return first[:most] + (" \u2026" if more or len(first) > most else "")

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from drillbook.commands import simple_commands
+from drillbook.commands import leading_options, simple_commands
 from drillbook.effects import is_stream
 from drillbook.placeholders import Bound, bind
 from drillbook.shell import Simple, Word, parse, walk
@@ -257,16 +257,7 @@ def _drop_terminal(simple: Simple, instead: str) -> Iterator[_Edit]:
         if is_compose and not any(word.value in ("-T", "--no-TTY") for word in options):
             yield _Edit(words[at].end, words[at].end, " -T", TERMINAL_DROPPED)
         end = next((place for place, word in enumerate(options) if word.value == "--"), None)
-        yield from _without_tty(options[:end] if end is not None else _leading_options(options), instead)
-
-
-def _leading_options(words: tuple[Word, ...]) -> tuple[Word, ...]:
-    at = 0
-    while at < len(words) and words[at].prefix.startswith("-"):
-        at += (
-            2 if words[at].value in ("-u", "-e", "-w", "-n", "-c", "--user", "--env", "--workdir", "--namespace") else 1
-        )
-    return words[:at]
+        yield from _without_tty(options[:end] if end is not None else leading_options(options), instead)
 
 
 def _without_tty(words: tuple[Word, ...], instead: str) -> Iterator[_Edit]:

@@ -99,10 +99,14 @@ class Account:
         return [entry for entry in self.entries if entry.state in states]
 
     @property
+    def covered(self) -> int:
+        """How many rows are neither uncovered nor red."""
+        return sum(entry.state is not State.UNCOVERED and entry.verdict != Outcome.FAILED for entry in self.entries)
+
+    @property
     def covered_ratio(self) -> float:
-        """Share of rows that are neither uncovered nor red; 1 where the document asks nothing."""
-        missing = sum(entry.state is State.UNCOVERED or entry.verdict == Outcome.FAILED for entry in self.entries)
-        return 1 - missing / len(self.entries) if self.entries else 1.0
+        """Share of these rows; 1 where the document asks nothing."""
+        return self.covered / len(self.entries) if self.entries else 1.0
 
     @property
     def outdated(self) -> dict[str, list[str]]:

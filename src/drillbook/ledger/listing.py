@@ -1,6 +1,7 @@
 """The ledger as a table for people."""
 
 from drillbook.ledger.account import Account, Entry, State
+from drillbook.listing import shorten
 
 __all__ = ["table_of"]
 
@@ -27,8 +28,7 @@ def table_of(account: Account) -> str:
     commands = sum(bool(entry.row.effect) for entry in account.entries)
     instructions = len(account.entries) - commands
     rows += ["", f"{commands} commands, {instructions} instructions: {counts or 'nothing'}"]
-    done = round(len(account.entries) * account.covered_ratio)
-    rows.append(f"accounted for: {done} of {len(account.entries)} ({account.covered_ratio:.0%})")
+    rows.append(f"accounted for: {account.covered} of {len(account.entries)} ({account.covered_ratio:.0%})")
     return "\n".join(rows) + "\n"
 
 
@@ -38,9 +38,4 @@ def _line(entry: Entry) -> str:
     more = f" (and {len(entry.proofs) - 1} more)" if len(entry.proofs) > 1 else ""
     about = "; ".join(part for part in (f"{by}{more}", entry.why) if part)
     mark = "$ " if entry.row.effect else ""
-    return f"{entry.row.line:5}  {state:<12}  {mark}{_short(entry.row.text)}" + (f"  # {about}" if about else "")
-
-
-def _short(text: str, most: int = 78) -> str:
-    first, *more = text.splitlines() or [""]
-    return first[:most] + (" \u2026" if more or len(first) > most else "")
+    return f"{entry.row.line:5}  {state:<12}  {mark}{shorten(entry.row.text, 78)}" + (f"  # {about}" if about else "")

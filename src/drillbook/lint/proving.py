@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from drillbook.commands import simple_commands
 from drillbook.expectations import wanted
 from drillbook.lint.rules import Document, Hit, rule
 from drillbook.model import Command, Effect, Phase, Step
@@ -12,7 +13,6 @@ __all__: list[str] = []
 
 _CHECKING = frozenset({Phase.DETECT, Phase.VERIFY})
 _HEALTH_URL = re.compile(r"health|ready|readiness|live(ness)?\b|/status\b|/ping\b|heartbeat", re.IGNORECASE)
-_LOOKS = re.compile(r"grep|egrep|rg|test|\[|\[\[|diff|cmp")
 _ALWAYS_ZERO = frozenset("head tail cat tee sort uniq wc less more column awk sed tr cut fold nl xargs xmllint".split())
 _CHECKERS = frozenset(
     "curl psql mysql mariadb kubectl systemctl pg_isready redis-cli celery nc aws docker-compose".split()
@@ -56,7 +56,7 @@ def status_lost_behind_a_pipe(document: Document) -> Iterator[Hit]:
 )
 def redis_errors_exit_0(document: Document) -> Iterator[Hit]:
     for step, command, stages in document.pipes():
-        simples = [simple for simple in document.inner(command) if simple.program in ("redis-cli", "valkey-cli")]
+        simples = [simple for simple in simple_commands(command.text) if simple.program in ("redis-cli", "valkey-cli")]
         if not simples or not step.language or (len(stages) > 1 and _judges(stages[-1])):
             continue
         words = [word.lower() for word in simples[0].arguments]

@@ -87,10 +87,6 @@ class Document:
             for simple in simple_commands(command.text):
                 yield step, command, simple
 
-    def inner(self, command: Command) -> tuple[Simple, ...]:
-        """Return the simple commands of a command, with those that they run inside of containers and shells."""
-        return simple_commands(command.text)
-
     def pipes(self) -> Iterator[tuple[Step, Command, tuple[Simple, ...]]]:
         """Yield every pipeline of the document."""
         for step, command in self.commands:

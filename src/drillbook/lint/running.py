@@ -2,10 +2,10 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from drillbook.clients import opened_by
-from drillbook.commands import simple_commands
+from drillbook.commands import leading_options, simple_commands
 from drillbook.lint.rules import Document, Hit, rule
 from drillbook.model import Command
 from drillbook.shell import Simple
@@ -91,21 +91,12 @@ def needless_terminal(document: Document) -> Iterator[Hit]:
         at = next((at for at, word in enumerate(words) if word == "exec"), None)
         if at is None or opened_by(command.text) is not None:
             continue
-        own = words[at + 1 : words.index("--")] if "--" in words else _leading_options(words[at + 1 :])
-        option = next((word for word in own if re.fullmatch(r"-(?:it|ti|t|tt)|--tty", word)), None)
-        inner = document.inner(command)
+        behind = simple.words[at + 2 :]
+        own = words[at + 1 : words.index("--")] if "--" in words else [word.value for word in leading_options(behind)]
+        option = next((word for word in own if word and re.fullmatch(r"-(?:it|ti|t|tt)|--tty", word)), None)
+        inner = simple_commands(command.text)
         if option and not any(one.program in _WAITING or one.program in ("sh", "bash") for one in inner[1:]):
             yield Hit(command.line, f"{option} for a command that asks nothing", command.id)
-
-
-def _leading_options(words: Sequence[str]) -> list[str]:
-    """Return the options before the container's name; what follows belongs to the command inside."""
-    own: list[str] = []
-    at = 0
-    while at < len(words) and words[at].startswith("-"):
-        own.append(words[at])
-        at += 2 if words[at] in ("-u", "-e", "-w", "-n", "-c", "--user", "--env", "--workdir", "--namespace") else 1
-    return own
 
 
 @rule(

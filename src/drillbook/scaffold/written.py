@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from jinja2 import Environment, PackageLoader
 
@@ -138,7 +138,7 @@ def chaos_of(slug: str, services: Sequence[Service]) -> str:
 def replica_of(runbook: Runbook, slug: str, compose: Path, services: Sequence[Service], root: Path) -> str:
     """Return ``fixtures/<slug>/replica.py``: a Docker host with the compose project."""
     asked: dict[int, str] = {}
-    for _, url in sorted(_urls(runbook), key=lambda pair: not re.search(r"health|ready|live", pair[1].path)):
+    for url in sorted(_urls(runbook), key=lambda url: not re.search(r"health|ready|live", url.path)):
         if url.port and url.path:
             asked.setdefault(url.port, url.path)
     ports = {service.name: service.ports[0] for service in _in_front(services) if service.ports}
@@ -173,38 +173,29 @@ def _way(start: Path, end: Path) -> tuple[int, str]:
 def target_of(runbook: Runbook, slug: str) -> str:
     """Return ``targets/<slug>.toml``: this machine, the document's own addresses, and what is to be filled in."""
     urls: dict[str, str] = {}
-    for _, url in _urls(runbook):
+    for url in _urls(runbook):
         name = slug_of(url.hostname or "service") + (f"-{url.port}" if url.port else "")
         urls.setdefault(name, f"{url.scheme}://{url.netloc}")
     names = dict.fromkeys(name for _, command in runbook.commands() for name in command.placeholders)
     return _render("target.toml.j2", slug=slug, urls=urls, variables=[key_of(name) for name in names])
 
 
-def _urls(runbook: Runbook) -> Iterator[tuple[Command, "SplitUrl"]]:
+def _urls(runbook: Runbook) -> Iterator[SplitResult]:
+    """Yield the addresses that the document's commands ask, as far as they are whole."""
     for _, command in runbook.commands():
         for text in re.findall(r"https?://[\w.:-]+(?:/[\w./-]*)?", command.text):
             try:
                 parts = urlsplit(text)
-                yield command, SplitUrl(parts.scheme, parts.netloc, parts.hostname, parts.port, parts.path)
+                _ = parts.port  # what is no number is told only when it is asked for
             except ValueError:
                 continue
-
-
-@dataclass(frozen=True, slots=True)
-class SplitUrl:
-    """An address of the document, taken apart."""
-
-    scheme: str
-    netloc: str
-    hostname: str | None
-    port: int | None
-    path: str
+            yield parts
 
 
 @cache
 def _environment() -> Environment:
     loader = PackageLoader("drillbook.scaffold", "templates")
-    # Python and TOML, not HTML: what is put in goes through repr or tojson.
+    # Python and TOML, not HTML: what is put in goes through repr or toml.
     environment = Environment(loader=loader, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)  # noqa: S701
     environment.filters.update(repr=repr, toml=_toml)
     return environment
