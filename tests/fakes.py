@@ -7,7 +7,7 @@ from pathlib import Path
 from drillbook.evidence import Checked, Transcript
 from drillbook.model import Command, Effect, Phase, Runbook, Step
 from drillbook.outcome import Outcome
-from drillbook.replica import Alert, HandStep, Wait
+from drillbook.replica import Alert, HandStep, Holdings, Reply, Wait
 from drillbook.site import DEFAULT_SLO, Site
 from drillbook.target import DEFAULT_DEADLINE_S, Output
 
@@ -67,6 +67,8 @@ class FakeReplica:
         self.state: dict[str, str] = {"limit": "128"}
         self.running = False
         self.hand_steps: list[HandStep] = []
+        self.done: dict[str, list[str]] | None = None
+        """What was accepted; None for a shop that keeps no work."""
         self.operator = FakeTarget(self._answer)
 
     def _answer(self, command: str) -> str:
@@ -86,8 +88,16 @@ class FakeReplica:
     def host(self, role: str) -> FakeTarget:
         return self.operator
 
-    def ask_as_customer(self) -> bool:
-        return not self.broken
+    def ask_as_customer(self, key: str = "") -> Reply:
+        """Take the work over, and have it done at once; the work is what it is called."""
+        if self.broken:
+            return Reply(served=False)
+        if key and self.done is not None:
+            self.done.setdefault(key, []).append(key)
+        return Reply(served=True, accepted=key if key and self.done is not None else None)
+
+    def work(self) -> Holdings | None:
+        return None if self.done is None else Holdings(dict(self.done))
 
     def alerts(self) -> list[Alert]:
         return [Alert(name, {"job": "shop"}) for name in self.alert_names] if self.broken else []

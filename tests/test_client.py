@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from drillbook.client import Call, Client, failed_again, impact
 from drillbook.clock import SystemClock
+from drillbook.replica import Reply
 from drillbook.site import Slo
 
 NINES = Slo(0.999, 30 * 86400.0)
@@ -46,11 +47,11 @@ def test_ratios_stay_ratios(answers, begin_s, more_s):
 def test_a_client_calls_until_it_is_stopped():
     asked = threading.Event()
 
-    def call() -> bool:
+    def ask(key: str) -> Reply:
         asked.set()
-        return True
+        return Reply(served=True, accepted=f"content of {key}")
 
-    client = Client(call, SystemClock(), every_s=0.001)
+    client = Client(ask, SystemClock(), every_s=0.001)
     client.start()
     assert asked.wait(5)
     client.stop()
@@ -61,8 +62,19 @@ def test_a_client_calls_until_it_is_stopped():
     assert len(client.calls) == count
 
 
+def test_each_request_hands_in_a_piece_of_its_own_those_made_aside_too():
+    client = Client(lambda key: Reply(served=True, accepted=f"content of {key}"), SystemClock(), every_s=0.001)
+    client.start()
+    assert all(client.ask() for _ in range(20))
+    client.stop()
+    made = [*client.calls, *client.asides]
+    assert len(client.asides) == 20
+    assert len({call.key for call in made}) == len(made) > 20
+    assert all(call.accepted == f"content of {call.key}" for call in made)
+
+
 def test_a_broken_request_function_is_told_and_not_swallowed():
-    client = Client(lambda: 1 / 0 > 0, SystemClock())
+    client = Client(lambda key: Reply(served=1 / 0 > 0), SystemClock())
     client.start()
     with pytest.raises(ZeroDivisionError):
         client.stop()

@@ -11,10 +11,11 @@ from drillbook.drill import Drill
 from drillbook.errors import ReplicaError, RunbookError, TargetUnreachable, UsageError
 from drillbook.evidence import Checked
 from drillbook.outcome import Outcome
-from drillbook.replica import Alert
+from drillbook.replica import Alert, Reply
 from drillbook.timeline import Timeline
 
 RESTART = Case("restart", (FakeFault(),), alert="ShopDown", cause=None, heals="Strategy 1")
+FIX = "fix/strategy-1#1.1"
 
 
 class Stage:
@@ -259,7 +260,7 @@ def test_a_declared_way_around_passes(stage):
 
 
 def test_customers_without_answers_before_the_fault_prove_nothing(stage):
-    stage.replica.ask_as_customer = lambda: False
+    stage.replica.ask_as_customer = lambda key="": Reply(served=False)
     result = stage.run()
     assert result.outcome is Outcome.UNKNOWN
     assert "a customer gets no right answer" in result.reasons[0]
@@ -339,3 +340,38 @@ def test_the_record_holds_the_document_and_what_its_commands_leave_behind_while_
     assert (rehearsed["id"], rehearsed["exit_status"], rehearsed["skipped"]) == ("look#1.1", 0, None)
     kinds = stage.kinds()
     assert kinds.index("document") < kinds.index("rehearsal") < kinds.index("t0")
+
+
+def test_work_that_a_command_of_the_document_loses_is_laid_to_it(stage):
+    answer = stage.replica.operator.answer
+    stage.replica.done = {}
+
+    def lose(command):
+        if command.startswith("restart"):
+            stage.replica.done.clear()
+        return answer(command)
+
+    stage.replica.operator.answer = lose
+    # The client's thread may get nothing in before the fault; what a wait asks for is handed in too.
+    result = stage.run()
+    assert result.outcome is Outcome.FAILED
+    assert f"lost, by {FIX}" in result.reasons[0]
+    account = stage.of("work")[0]
+    assert account["lost"] == account["losses"][0]["count"] > 0
+    assert stage.run(replace(RESTART, loses=(FIX,))).outcome is Outcome.PASSED
+
+
+def test_work_that_comes_out_is_accounted_for(stage):
+    stage.replica.done = {}
+    assert stage.run().outcome is Outcome.PASSED
+    account = stage.of("work")[0]
+    assert account["accepted"] == account["done"] > 0
+    assert [look["after"] for look in stage.of("work.look")] == [None, FIX, "tell#1.1", None]
+
+
+@pytest.mark.parametrize(
+    ("id_", "said"), [("strategy-9#1.1", "no step or command"), ("fix/strategy-1#1", "of commands")]
+)
+def test_a_loss_is_declared_by_the_id_of_a_command(stage, id_, said):
+    with pytest.raises(UsageError, match=said):
+        stage.run(replace(RESTART, loses=(id_,)))

@@ -69,10 +69,10 @@ def replica() -> Iterator[Replica]:
 @pytest.fixture
 def healthy(replica: Replica) -> Iterator[Replica]:
     """The replica, healthy before and, whatever the test left, after."""
-    assert poll(replica.ask_as_customer, within_s=20, clock=SystemClock())
+    assert poll(lambda: replica.ask_as_customer().served, within_s=20, clock=SystemClock())
     yield replica
     service = replica.service("inference-gateway")
-    if not poll(replica.ask_as_customer, within_s=15, clock=SystemClock()):
+    if not poll(lambda: replica.ask_as_customer().served, within_s=15, clock=SystemClock()):
         service.start()
         pytest.fail("the service does not answer after revert")
 

@@ -6,6 +6,7 @@ import pytest
 
 from drillbook.judge import Expect, Facts, judge
 from drillbook.outcome import Outcome
+from drillbook.work import Loss, Work
 
 HEALS = Expect(alert="Down", cause="Strategy 4", heals="Strategy 4")
 OPEN = Expect(alert="Down", cause=None, heals=None)
@@ -145,3 +146,43 @@ def test_what_was_not_looked_at_is_never_passed(fact):
 @pytest.mark.parametrize("fact", ["green_after_revert", "gone_after_revert", "effect_stayed", "red_under_fault"])
 def test_what_was_not_looked_at_is_never_not_covered(fact):
     assert judge(OPEN, replace(not_healed(), **{fact: None}))[0] is Outcome.UNKNOWN
+
+
+FLUSH = "scenario-4#1.5"
+LOST = Work(accepted=5, done=3, losses=(Loss(("a", "b"), ("scenario-4#1.4", FLUSH)),))
+
+
+@pytest.mark.parametrize(
+    ("work", "word"),
+    [
+        (LOST, f"2 accepted pieces of work are lost, by scenario-4#1.4, {FLUSH}: a, b"),
+        (Work(accepted=1, done=0, losses=(Loss(("a",)),)), "by the fault itself"),
+        (Work(accepted=1, done=0, waiting=("a",)), "still wait"),
+        (Work(accepted=1, done=1, duplicated=("a",)), "twice"),
+        (Work(accepted=1, done=0, wrong=("a",)), "done wrong"),
+    ],
+)
+def test_accepted_work_that_did_not_come_out_once_and_right_fails(work, word):
+    outcome, reasons = judge(HEALS, replace(good(), work=work))
+    assert outcome is Outcome.FAILED
+    assert any(word in reason for reason in reasons)
+
+
+def test_a_loss_that_the_document_warns_of_passes_and_one_beside_it_does_not():
+    warned = replace(HEALS, loses=(FLUSH,))
+    assert judge(warned, replace(good(), work=LOST))[0] is Outcome.PASSED
+    beside = replace(LOST, losses=(*LOST.losses, Loss(("c",))))
+    assert judge(warned, replace(good(), work=beside))[0] is Outcome.FAILED
+
+
+def test_a_declared_loss_that_does_not_happen_fails():
+    outcome, reasons = judge(replace(HEALS, loses=(FLUSH,)), replace(good(), work=Work(accepted=5, done=5)))
+    assert outcome is Outcome.FAILED
+    assert f"declared that {FLUSH} loses accepted work, it lost none" in reasons
+
+
+def test_work_in_a_store_that_cannot_be_read_is_unknown():
+    work = Work(accepted=5, done=3, unread=("redis",), unseen=("a", "b"))
+    outcome, reasons = judge(HEALS, replace(good(), work=work))
+    assert outcome is Outcome.UNKNOWN
+    assert "redis cannot be read" in reasons[0]

@@ -88,7 +88,7 @@ def test_a_system_that_is_down_is_red_and_its_diagnosis_too_where_the_document_k
         assert "Strategy 5: Fix Configuration Error" in done.stdout
     finally:
         machine.run("cp .env.example .env && docker-compose up -d inference-gateway", deadline_s=60)
-    assert poll(system.ask_as_customer, within_s=30, clock=SystemClock())
+    assert poll(lambda: system.ask_as_customer().served, within_s=30, clock=SystemClock())
 
 
 def test_a_host_that_is_gone_is_unknown(target):

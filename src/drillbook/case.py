@@ -89,6 +89,8 @@ class Case:
         cause: Beginning of the title of the scenario that must be named, or None: the document does not know it.
         heals: Beginning of the title of the scenario that heals it, or None: the document, as mended, does not.
         goes_around: True where that scenario leaves the fault where it is and serves customers in another way.
+        loses: Ids of the commands that lose accepted work, as the document warns. Other losses fail the drill, and so
+            does a command that is declared here and loses nothing.
         seed: For what is random in it.
     """
 
@@ -98,9 +100,10 @@ class Case:
     cause: str | None
     heals: str | None
     goes_around: bool = False
+    loses: tuple[str, ...] = ()
     seed: int = 0
 
     @property
     def expect(self) -> Expect:
         """What is declared."""
-        return Expect(self.alert, self.cause, self.heals, self.goes_around)
+        return Expect(self.alert, self.cause, self.heals, self.goes_around, self.loses)

@@ -1,11 +1,13 @@
 """A client that keeps calling the service during a drill, and what its record says about the impact."""
 
+import itertools
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from drillbook.clock import Clock
+from drillbook.replica import Reply
 from drillbook.site import Slo
 
 __all__ = ["Call", "Client", "Impact", "failed_again", "impact"]
@@ -19,11 +21,15 @@ class Call:
         at_s: When it was sent, monotonic seconds.
         took_s: Until its answer or its failure.
         ok: True where the answer was right, not only there.
+        key: Name of the piece of work that it handed in.
+        accepted: Content of that piece where the system acknowledged it, else None.
     """
 
     at_s: float
     took_s: float
     ok: bool
+    key: str = ""
+    accepted: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,24 +90,35 @@ def failed_again(calls: Sequence[Call], begin_s: float) -> int:
 class Client:
     """Calls the service at a steady pace from a thread of its own and keeps what came back.
 
+    Each request hands in a piece of work of its own, ``work-00001`` and so on, where the service takes any.
+
     Args:
-        call: Makes one request and returns True where the answer was right; it never raises for a service that is down.
+        ask: Makes the request that hands in the named piece; it never raises for a service that is down.
         clock: Where time comes from.
         every_s: Seconds between the beginnings of two requests.
     """
 
-    def __init__(self, call: Callable[[], bool], clock: Clock, every_s: float = 0.1) -> None:
-        self._call = call
+    def __init__(self, ask: Callable[[str], Reply], clock: Clock, every_s: float = 0.1) -> None:
+        self._ask = ask
+        self._numbers = itertools.count(1)
         self._clock = clock
         self._every_s = every_s
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._keep_calling, name="client", daemon=True)
         self.calls: list[Call] = []
+        """Those of the thread, in order: what a customer feels who keeps calling."""
+        self.asides: list[Call] = []
+        """Those of ``ask``."""
         self.error: BaseException | None = None
 
     def start(self) -> None:
         """Begin to call."""
         self._thread.start()
+
+    def ask(self) -> bool:
+        """Make one request now, beside those of the thread, and return whether it was served."""
+        self.asides.append(call := self._call())
+        return call.ok
 
     def stop(self) -> None:
         """Stop calling and wait for the last answer; harmless when repeated. Raises what ended the thread early."""
@@ -111,14 +128,17 @@ class Client:
         if self.error:
             raise self.error
 
+    def _call(self) -> Call:
+        at_s = self._clock.monotonic_s()
+        key = f"work-{next(self._numbers):05d}"
+        reply = self._ask(key)
+        return Call(at_s, self._clock.monotonic_s() - at_s, reply.served, key, reply.accepted)
+
     def _keep_calling(self) -> None:
         try:
             while not self._over.is_set():
-                at_s = self._clock.monotonic_s()
-                ok = self._call()
-                took_s = self._clock.monotonic_s() - at_s
-                self.calls.append(Call(at_s, took_s, ok))
+                self.calls.append(call := self._call())
                 # On a slow machine it must not keep a processor busy that the service needs.
-                self._over.wait(max(self._every_s - took_s, min(took_s, 1.0)))
+                self._over.wait(max(self._every_s - call.took_s, min(call.took_s, 1.0)))
         except BaseException as error:  # raised again in stop(), where somebody sees it
             self.error = error

@@ -13,12 +13,13 @@ from drillbook.case import DEFAULT_PACE, Case, Checks, Pace, Result
 from drillbook.client import Client, failed_again
 from drillbook.clock import Clock, poll
 from drillbook.course import Course
+from drillbook.custody import Custody
 from drillbook.errors import DrillbookError, EvidenceError, RunbookError, UsageError
 from drillbook.evidence import Checked
 from drillbook.faults import Fault, confirm
 from drillbook.judge import judge
 from drillbook.ledger.rows import rows_of
-from drillbook.model import Phase, Runbook, is_titled
+from drillbook.model import Command, Phase, Runbook, is_titled
 from drillbook.operator import Operator
 from drillbook.recovery import Recovery
 from drillbook.replica import Replica, Snapshot
@@ -63,6 +64,7 @@ class Drill:
         """
         self._must_be_scenario("cause", self.case.cause)
         self._must_be_scenario("heals", self.case.heals)
+        self._must_be_commands(self.case.loses)
         lines = {budget: budget.line(self.runbook) for budget in self.budgets}
         replica = self.make_replica()
         replica.progress = self._tell
@@ -91,6 +93,12 @@ class Drill:
             problem = f"{field} must be the beginning of one scenario's title, got {beginning!r}"
             raise UsageError(f"case {self.case.id}", problem, hint=f"scenarios: {'; '.join(titles)}")
 
+    def _must_be_commands(self, ids: Sequence[str]) -> None:
+        for id_ in ids:
+            if not isinstance(self.runbook.find(id_), Command):
+                hint = f"drillbook steps {self.runbook.path} lists them"
+                raise UsageError(f"case {self.case.id}", f"loses must be ids of commands, got {id_!r}", hint=hint)
+
     def _begin(self, replica: Replica) -> None:
         self.timeline.add("document", runbook=self.runbook.slug, rows=[row.to_event() for row in rows_of(self.runbook)])
         self.timeline.add(
@@ -100,7 +108,12 @@ class Drill:
             path=f"runbooks/{self.runbook.path.name}",
             faults=[fault.describe() for fault in self.case.faults],
             seed=self.case.seed,
-            expected={"alert": self.case.alert, "cause": self.case.cause, "heals": self.case.heals},
+            expected={
+                "alert": self.case.alert,
+                "cause": self.case.cause,
+                "heals": self.case.heals,
+                "loses": list(self.case.loses),
+            },
             time_factor=replica.time_factor,
         )
 
@@ -135,6 +148,8 @@ class _Drilling:
         self.replica = replica
         self.course = course
         self.facts = course.facts
+        self.client = Client(replica.ask_as_customer, drill.clock)
+        self.custody = Custody(replica, self.client, course, drill.clock)
 
     @cached_property
     def site(self) -> Site:
@@ -156,7 +171,7 @@ class _Drilling:
         return Verification(self.checks, self.site, self.course, self.pace, self.clock)
 
     def run(self, lines: dict[Budget, int]) -> None:
-        client = Client(self.replica.ask_as_customer, self.clock)
+        client, custody = self.client, self.custody
         with ExitStack() as cleanup:
             cleanup.push(self._stop)
             with self.course.phase("start"), self.course.outside():
@@ -172,7 +187,7 @@ class _Drilling:
             if not self._inject():
                 return
             self._detect()
-            operator = Operator(self.site, self.timeline, self._until_ready)
+            operator = Operator(self.site, self.timeline, self._until_ready, when_changed=custody.look)
             judged = self._diagnose(operator)
             if not self._has_stayed():
                 return
@@ -203,7 +218,7 @@ class _Drilling:
                 return dict(self.replica.snapshot())
 
     def _serves(self) -> bool:
-        return poll(self.replica.ask_as_customer, within_s=self.pace.settle_within_s, clock=self.clock)
+        return poll(self.client.ask, within_s=self.pace.settle_within_s, clock=self.clock)
 
     def _must_name_scenarios(self, diagnosis: list[Checked]) -> None:
         """See that each diagnosis check can name something; one that cannot would be red and name no cause."""
@@ -309,6 +324,8 @@ class _Drilling:
     def _recover(self, operator: Operator, judged: set[str | None]) -> Recovery:
         recovery = Recovery(self.runbook, self.replica, operator)
         with self.course.phase("recover"):
+            with self.course.outside():
+                self.custody.look()
             for title, why in recovery.plan(self.facts.causes or (), judged):
                 self.facts.routes.append(title)
                 self.timeline.add("route", scenario=title, why=why)
@@ -339,6 +356,8 @@ class _Drilling:
             self.facts.gone_after_revert = self._revert()
         if not self.facts.healed_by:
             self.facts.green_after_revert = not self.verification.red_until_verified("reverted", self.timeline.now_s())
+        with self.course.outside():
+            self.custody.settle(self.pace.settle_within_s)
         reckon_impact(self.course, client, self.site.slo, self.clock)
 
     def _resolve_alert(self) -> None:
@@ -380,7 +399,7 @@ class _Drilling:
         """Stand in for a ``sleep`` of the document: until a customer is served, at most its compressed seconds."""
         begin_s = self.timeline.now_s()
         limit_s = max(wait_s / self.replica.time_factor, 2 * self.replica.healthy_start_s)
-        poll(self.replica.ask_as_customer, within_s=limit_s, clock=self.clock)
+        poll(self.client.ask, within_s=limit_s, clock=self.clock)
         took_s = self.timeline.now_s() - begin_s
         self.course.compress(wait_s - took_s)
         return took_s

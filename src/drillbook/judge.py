@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from drillbook.model import is_titled
 from drillbook.outcome import Outcome
+from drillbook.work import Loss, Work
 
 __all__ = ["Expect", "Facts", "judge"]
 
@@ -19,12 +20,14 @@ class Expect:
         heals: Beginning of the title of the scenario after which verification is green, or None: the document, as
             mended, does not heal this fault.
         goes_around: True where the healing scenario leaves the fault where it is.
+        loses: Ids of the commands that lose accepted work, as the document warns.
     """
 
     alert: str | None
     cause: str | None
     heals: str | None
     goes_around: bool = False
+    loses: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -46,6 +49,7 @@ class Facts:
     gone_after_revert: bool | None = None
     green_after_revert: bool | None = None
     alert_resolved: bool | None = None
+    work: Work | None = None
     undeclared: Sequence[str] = ()
     missed_budgets: Sequence[str] = ()
     trouble: str | None = None
@@ -84,6 +88,7 @@ def _failures(expect: Expect, facts: Facts) -> list[str]:
         failed += _recovery(expect, facts)
     if facts.alert_resolved is False:
         failed.append(f"alert {expect.alert or 'of some other name'} still fires after the recovery")
+    failed += _work(expect, facts.work) if facts.work else []
     if facts.undeclared:
         failed.append(f"left behind and not declared: {_list(facts.undeclared)}")
     failed += [f"over budget: {missed}" for missed in facts.missed_budgets]
@@ -128,6 +133,37 @@ def _recovery(expect: Expect, facts: Facts) -> list[str]:
     return failed
 
 
+def _work(expect: Expect, work: Work) -> list[str]:
+    """Judge what became of the accepted work: only what the document warns of may be lost."""
+    failed = [
+        f"{len(loss.keys)} accepted pieces of work are lost, by {_list(loss.by) if loss.by else 'the fault itself'}: "
+        f"{_few(loss.keys)}"
+        for loss in work.losses
+        if not _is_warned_of(loss, expect)
+    ]
+    blamed = {command for loss in work.losses for command in loss.by}
+    failed += [
+        f"declared that {command} loses accepted work, it lost none"
+        for command in expect.loses
+        if command not in blamed
+    ]
+    if work.waiting:
+        failed.append(f"{len(work.waiting)} accepted pieces of work still wait: {_few(work.waiting)}")
+    if work.duplicated:
+        failed.append(f"{len(work.duplicated)} accepted pieces of work were done twice: {_few(work.duplicated)}")
+    if work.wrong:
+        failed.append(f"{len(work.wrong)} accepted pieces of work were done wrong: {_few(work.wrong)}")
+    return failed
+
+
+def _is_warned_of(loss: Loss, expect: Expect) -> bool:
+    return bool(set(loss.by) & set(expect.loses))
+
+
+def _few(keys: Sequence[str]) -> str:
+    return ", ".join(keys[:3]) + (" …" if len(keys) > 3 else "")
+
+
 def _unknowns(expect: Expect, facts: Facts) -> list[str]:
     unknown: list[str] = list(dict.fromkeys(said for said in (facts.trouble, facts.not_removed) if said))
     if facts.unhealthy_before:
@@ -140,6 +176,8 @@ def _unknowns(expect: Expect, facts: Facts) -> list[str]:
         unknown.append("the fault is still there after it was reverted")
     if expect.heals is None and facts.green_after_revert is False:
         unknown.append("verification stays red after the fault was reverted: something else is broken too")
+    if facts.work and facts.work.unseen:
+        unknown.append(f"accepted work cannot be accounted for, because {_list(facts.work.unread)} cannot be read")
     if not facts.recovery_ended and not unknown:
         unknown.append("the drill did not come to its end")
     return unknown or _unseen(expect, facts)

@@ -39,6 +39,7 @@ class Operator:
             the sleep (diagnosis on a real system does not wait).
         vouched: True where the target file vouches for what is run.
         kind: Of the events: ``command``, or ``rehearsal`` on a system that is well.
+        when_changed: Called with each command that may have changed something, when it has ended.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Operator:
         *,
         vouched: bool = False,
         kind: str = "command",
+        when_changed: Callable[[Command], None] | None = None,
     ) -> None:
         self.site = site
         self.transcript = Transcript()
@@ -57,6 +59,7 @@ class Operator:
         self._wait_until_ready = wait_until_ready
         self._vouched = vouched
         self._kind = kind
+        self._when_changed = when_changed
         self._variables: dict[str, str] = dict(site.variables)
         self._assigned: set[str] = set()
 
@@ -94,12 +97,16 @@ class Operator:
         try:
             output = self.site.host_for("operator", vouched=vouched).run(changed.text, deadline_s=deadline_s)
         except CommandTimeout:
-            return self._skip(step, command, f"did not end within {deadline_s:.0f} s")
+            record = self._skip(step, command, f"did not end within {deadline_s:.0f} s")
         except CommandRefused as refused:
             return self._skip(step, command, refused.problem)
+        else:
+            record = self._record(step, command, changed, output)
         if command.effect is not Effect.READ:
             self.last_change_s = self._timeline.now_s()
-        return self._record(step, command, changed, output)
+            if self._when_changed:
+                self._when_changed(command)
+        return record
 
     def _openers(self, command: Command) -> list[Command]:
         """Return what opens the clients that a command is typed into, outermost first."""

@@ -55,7 +55,7 @@ class DamagedFile:
         if self._was:
             path = shlex.quote(self._was[0])
             on_machine(replica, f"if [ -e {path}.before-drill ]; then mv {path}.before-drill {path}; fi")
-            if not replica.ask_as_customer():  # a runbook that went around the damage keeps its way
+            if not replica.ask_as_customer().served:  # a runbook that went around the damage keeps its way
                 replica.service(self.service).start()
         self._was.clear()
         must_hold(f"{self.service} has its file", lambda: not self.is_present(replica))

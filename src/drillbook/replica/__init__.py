@@ -7,7 +7,7 @@ from typing import Protocol
 from drillbook.site import Slo
 from drillbook.target import Target
 
-__all__ = ["Alert", "Attachment", "HandStep", "Replica", "Service", "Snapshot", "Wait"]
+__all__ = ["Alert", "Attachment", "HandStep", "Holdings", "Replica", "Reply", "Service", "Snapshot", "Wait"]
 
 Snapshot = Mapping[str, str]
 """State that must not change by itself: ``container/gateway/image`` -> value. Keys are paths, values are short."""
@@ -126,6 +126,35 @@ class Wait:
     drill_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came of one request of a customer.
+
+    Attributes:
+        served: True where the answer was right, not only there.
+        accepted: Content of the piece of work that the system took over: it said so, and from then on has to do it.
+            None where nothing was handed in, or nothing acknowledged.
+    """
+
+    served: bool
+    accepted: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """Where the work is that customers handed in.
+
+    Attributes:
+        done: Name of a piece -> content of each copy of it that was done.
+        waiting: Names of pieces that are queued or being worked on.
+        unread: Stores that could not be looked into; what is only there is not known.
+    """
+
+    done: Mapping[str, Sequence[str]]
+    waiting: frozenset[str] = frozenset()
+    unread: tuple[str, ...] = ()
+
+
 class Replica(Protocol):
     """A copy of the system that a drill may break.
 
@@ -176,8 +205,16 @@ class Replica(Protocol):
         """Where the replica's endpoints answer from this machine, by name."""
         ...
 
-    def ask_as_customer(self) -> bool:
-        """Make one request as a user would; True where the answer is right. Never raises for an outage."""
+    def ask_as_customer(self, key: str = "") -> Reply:
+        """Make one request as a user would. Never raises for an outage.
+
+        Args:
+            key: Name of the piece of work that the request hands in; empty for one that hands in nothing.
+        """
+        ...
+
+    def work(self) -> Holdings | None:
+        """Return where the accepted work is; None for a system that keeps none. Never raises for an outage."""
         ...
 
     def alerts(self) -> Sequence[Alert]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from drillbook.clock import SystemClock, poll
 from drillbook.errors import DockerMissing, NotSupported, ReplicaError, TargetUnreachable, UsageError
-from drillbook.replica import Alert, HandStep, Snapshot, Wait
+from drillbook.replica import Alert, HandStep, Holdings, Reply, Snapshot, Wait
 from drillbook.replica.alertmanager import firing_alerts
 from drillbook.replica.base_image import Progress
 from drillbook.replica.compose_service import ComposeService
@@ -60,8 +60,10 @@ class ComposeReplica:
         compose: File below ``project/``, somebody's own: the images of its services are pulled or built, by the user's
             engine and with the user's logins. None where all images are below ``images/``.
         build_root: Folder that the build contexts in that file are relative to; None for ``project/``.
-        customer: ``f(urls) -> bool`` makes one request as a user would and says whether the answer is right; an httpx
-            error counts as no. None asks whether all of ``ready`` answer.
+        customer: ``f(urls, key) -> Reply`` makes one request as a user would; an httpx error counts as not served. None
+            asks whether all of ``ready`` answer.
+        work: ``f(replica) -> Holdings`` says where the work is that customers handed in; None for a system that keeps
+            none.
 
     Attributes:
         progress: Told what is going on; replace it to hear it.
@@ -87,7 +89,8 @@ class ComposeReplica:
         tracked: Sequence[str] = (),
         start_command: str = "docker-compose up -d",
         slo: Slo = DEFAULT_SLO,
-        customer: Callable[[Mapping[str, str]], bool] | None = None,
+        customer: Callable[[Mapping[str, str], str], Reply] | None = None,
+        work: Callable[["ComposeReplica"], Holdings] | None = None,
         sink: str | None = None,
         compose: str | None = None,
         build_root: Path | None = None,
@@ -120,6 +123,7 @@ class ComposeReplica:
         self._tracked = tuple(tracked)
         self._start_command = start_command
         self._customer = customer
+        self._work = work
         self._sink = sink
         self._clock = SystemClock()
         self._services_began_s = 0.0
@@ -230,16 +234,20 @@ class ComposeReplica:
         """
         return read_posts(self.urls[self._sink]) if self._sink else ()
 
-    def ask_as_customer(self) -> bool:
-        """Make one request as a user would; True where the answer is right."""
+    def ask_as_customer(self, key: str = "") -> Reply:
+        """Make one request as a user would; it hands in the piece of work with this name, where there is one."""
         import httpx
 
         try:
             if self._customer is not None:
-                return self._customer(self.urls)
-            return not not_answering(self._ready_urls())
+                return self._customer(self.urls, key)
+            return Reply(served=not not_answering(self._ready_urls()))
         except (httpx.HTTPError, ReplicaError):
-            return False
+            return Reply(served=False)
+
+    def work(self) -> Holdings | None:
+        """Return where the accepted work is; None for a system that keeps none."""
+        return self._work(self) if self._work else None
 
     def snapshot(self) -> Snapshot:
         """Return the state that a drill must leave as it found it."""

@@ -62,7 +62,7 @@ class DrillSummary:
         reasons: Why; empty where it passed.
         faults: Sentences.
         seed: For a repetition.
-        expected: What the table declares: ``alert``, ``cause``, ``heals``.
+        expected: What the table declares: ``alert``, ``cause``, ``heals``, ``loses``.
         alerts: Alerts that fired.
         causes: Scenarios that diagnosis named; None where it did not come so far.
         route: Scenarios that were carried out, in order.
@@ -74,6 +74,8 @@ class DrillSummary:
         engine_s: Of these, the engine's own.
         failed_requests: Of the client that kept calling.
         budget_ratio: Share of the error budget that the outage took, production seconds.
+        accepted_work: Pieces of work that the system took over from that client; None where it keeps none.
+        lost_work: Of these, those that are nowhere any more.
         undeclared: Keys of what was left behind and not declared.
         running: Phase in which the record stops, or None.
     """
@@ -95,6 +97,8 @@ class DrillSummary:
     engine_s: float | None = None
     failed_requests: int | None = None
     budget_ratio: float | None = None
+    accepted_work: int | None = None
+    lost_work: int | None = None
     undeclared: tuple[str, ...] = ()
     running: str | None = None
 
@@ -267,7 +271,7 @@ def _reasons(drill: DrillRecord) -> tuple[str, ...]:
 
 
 def _drill(drill: DrillRecord) -> DrillSummary:
-    named, impact = drill.first("cause.named"), drill.first("impact")
+    named, impact, work = (drill.first(kind) for kind in ("cause.named", "impact", "work"))
     changes = [change for event in drill.of("residue") for change in field_list(event, "changes")]
     return DrillSummary(
         id=drill.id,
@@ -287,6 +291,8 @@ def _drill(drill: DrillRecord) -> DrillSummary:
         engine_s=field_number(drill.end, "engine_s"),
         failed_requests=_whole(impact, "failed"),
         budget_ratio=field_number(impact, "budget_ratio"),
+        accepted_work=_whole(work, "accepted"),
+        lost_work=_whole(work, "lost"),
         undeclared=tuple(
             field_text(change, "key") for change in changes if isinstance(change, dict) and not change.get("declared")
         ),

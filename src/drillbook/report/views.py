@@ -1,6 +1,6 @@
 """What the page says of a drill, worked out before the template lays it out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -68,6 +68,15 @@ class Caused:
 
 
 @dataclass(frozen=True, slots=True)
+class LossView:
+    """Accepted work that is nowhere any more, with the commands of the document that can have lost it."""
+
+    count: int
+    commands: tuple[Event, ...]
+    is_declared: bool
+
+
+@dataclass(frozen=True, slots=True)
 class DrillView:
     """A drill as the page shows it."""
 
@@ -80,6 +89,7 @@ class DrillView:
     commands: tuple[tuple[str, tuple[CommandView, ...]], ...]
     checks: tuple[CheckRow, ...]
     recovery_rounds: int
+    losses: tuple[LossView, ...]
 
 
 def view_drill(record: DrillRecord, short: DrillSummary) -> DrillView:
@@ -95,6 +105,7 @@ def view_drill(record: DrillRecord, short: DrillSummary) -> DrillView:
         commands=_commands(record),
         checks=tuple(_check_rows(record)),
         recovery_rounds=len(_rounds(record.checks("verify", "recovery"))),
+        losses=tuple(_losses(record)),
     )
 
 
@@ -166,6 +177,16 @@ def _command(event: Event) -> CommandView:
         err=excerpt(field_text(event, "stderr")),
         dropped_bytes=int(dropped or 0),
     )
+
+
+def _losses(record: DrillRecord) -> Iterator[LossView]:
+    run = {field_text(event, "id"): event for event in record.of("command")}
+    declared = set(map(str, field_list(record.expected, "loses")))
+    for loss in field_list(record.first("work"), "losses"):
+        if isinstance(loss, dict):
+            ids = [str(id_) for id_ in field_list(loss, "by")]
+            commands = tuple(run.get(id_, {"id": id_}) for id_ in ids)
+            yield LossView(int(field_number(loss, "count") or 0), commands, bool(declared & set(ids)))
 
 
 def _rounds(checks: Sequence[Event]) -> list[object]:
