@@ -1,32 +1,47 @@
-"""One contract for every fault, on a real replica: the gateway's, whose table uses them all."""
+"""One contract for every fault, on a real replica whose table uses it."""
 
 import importlib.util
 import inspect
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 import drillbook.faults
+from drillbook.client import Client
 from drillbook.clock import SystemClock, poll
 from drillbook.errors import InjectFailed, UsageError
 from drillbook.faults import Fault, confirm
+from drillbook.faults._queue import Queue
+from drillbook.faults.child_oom import ChildOutOfMemory
+from drillbook.faults.connections import ConnectionsExhausted
+from drillbook.faults.consumer import ConsumerLost
 from drillbook.faults.corrupt import DamagedFile
 from drillbook.faults.disconnect import Disconnect
+from drillbook.faults.disk import DiskFull
 from drillbook.faults.environment import MissingVariable
 from drillbook.faults.firewall import Blocked
 from drillbook.faults.kill import Kill
+from drillbook.faults.name import NameLost
 from drillbook.faults.oom import OutOfMemory
 from drillbook.faults.pause import Pause
+from drillbook.faults.poison import PoisonTask
 from drillbook.faults.port import PortTaken
+from drillbook.faults.redis_full import RedisFull
 from drillbook.faults.release import BadRelease
+from drillbook.faults.rotated import RotatedPassword
 from drillbook.faults.segfault import Segfault
+from drillbook.faults.slow import SlowNetwork
 from drillbook.faults.stop import Stop
 from drillbook.replica import Replica
 from drillbook.replica.loader import load_replica
 
 ROOT = Path(__file__).parent.parent
+PASSWORD = {
+    "service": "db", "role": "shop", "client": "web", "login": "true",
+    "new": "new", "current": "cat old", "vault": "vault",
+}  # fmt: skip
 
 
 def fault_classes() -> dict[str, type]:
@@ -43,8 +58,10 @@ def fault_classes() -> dict[str, type]:
     }
 
 
-def table_of_the_gateway() -> dict[str, Fault]:
-    spec = importlib.util.spec_from_file_location("gateway_table", ROOT / "chaos" / "test_inference_gateway.py")
+def table(slug: str) -> dict[str, Fault]:
+    """Return the faults of a runbook's drills by the ids of the cases."""
+    path = ROOT / "chaos" / f"test_{slug.replace('-', '_')}.py"
+    spec = importlib.util.spec_from_file_location(f"table_of_{slug}", path)
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -52,29 +69,63 @@ def table_of_the_gateway() -> dict[str, Fault]:
     return {case.id: case.faults[0] for case in module.TABLE}
 
 
-FAULTS = table_of_the_gateway()
+TABLES = {slug: table(slug) for slug in ("inference-gateway", "dmarc-dashboard")}
+HALVES = {
+    "inference-gateway": ("port", "environment", "model", "oom", "segfault"),
+    "dmarc-dashboard": ("oom-child", "db-password", "db-disk", "db-slow", "redis-full"),
+}
+"""Faults whose injection takes several acts."""
+
+
+def contract() -> list[tuple[str, str]]:
+    """Return what is put through the contract, as (slug, case): of a table, the kinds that no earlier one has."""
+    seen: set[str] = set()
+    pairs = []
+    for slug, faults in TABLES.items():
+        more = {name: fault for name, fault in faults.items() if type(fault).__name__ not in seen}
+        pairs += [(slug, name) for name in more]
+        seen |= {type(fault).__name__ for fault in more.values()}
+    return pairs
 
 
 @pytest.fixture(scope="module")
-def replica() -> Iterator[Replica]:
-    replica = load_replica(ROOT, "inference-gateway")
+def replicas() -> Iterator[Callable[[str], Replica]]:
+    """Starts a replica when it is first asked for, with customers: some faults show in what becomes of their work."""
+    running: dict[str, tuple[Replica, Client]] = {}
+
+    def get(slug: str) -> Replica:
+        if slug not in running:
+            stop_all()
+            replica = load_replica(ROOT, slug)
+            running[slug] = replica, Client(replica.ask_as_customer, SystemClock())
+            replica.start()
+            replica.wait_until_ready(90)
+            running[slug][1].start()
+        return running[slug][0]
+
+    def stop_all() -> None:
+        for replica, client in running.values():
+            client.stop()
+            replica.stop()
+        running.clear()
+
     try:
-        replica.start()
-        replica.wait_until_ready(90)
-        yield replica
+        yield get
     finally:
-        replica.stop()
+        stop_all()
 
 
 @pytest.fixture
-def healthy(replica: Replica) -> Iterator[Replica]:
+def healthy(slug: str, replicas: Callable[[str], Replica]) -> Iterator[Replica]:
     """The replica, healthy before and, whatever the test left, after."""
-    assert poll(lambda: replica.ask_as_customer().served, within_s=20, clock=SystemClock())
+    replica = replicas(slug)
+
+    def serves() -> bool:
+        return replica.ask_as_customer("contract").served
+
+    assert poll(serves, within_s=20, clock=SystemClock())
     yield replica
-    service = replica.service("inference-gateway")
-    if not poll(lambda: replica.ask_as_customer().served, within_s=15, clock=SystemClock()):
-        service.start()
-        pytest.fail("the service does not answer after revert")
+    assert poll(serves, within_s=20, clock=SystemClock()), "customers are not served after revert"
 
 
 @pytest.mark.parametrize("name", sorted(fault_classes()))
@@ -83,7 +134,7 @@ def test_every_fault_has_its_row_in_the_docs(name):
 
 
 def test_every_fault_is_in_a_table_of_drills():
-    assert {type(fault).__name__ for fault in FAULTS.values()} == set(fault_classes())
+    assert {type(TABLES[slug][name]).__name__ for slug, name in contract()} == set(fault_classes())
 
 
 @pytest.mark.parametrize(
@@ -104,6 +155,21 @@ def test_every_fault_is_in_a_table_of_drills():
         (BadRelease, {"service": "gateway", "deploy": "true", "undo": "true", "wrong_status": 200}),
         (DamagedFile, {"service": "gateway", "file": ""}),
         (Blocked, {"service": "gateway", "port": -1}),
+        (ChildOutOfMemory, {"service": "gateway", "working_set_bytes": -1}),
+        (ConnectionsExhausted, {"service": "db", "role": "x' OR", "database": "shop", "sessions": 9}),
+        (ConnectionsExhausted, {"service": "db", "role": "shop", "database": "shop", "sessions": 0}),
+        (RotatedPassword, PASSWORD | {"new": "it's"}),
+        (RotatedPassword, PASSWORD | {"login": " "}),
+        (RedisFull, {"service": "redis", "database": 16}),
+        (RedisFull, {"service": "redis", "prefix": "a b"}),
+        (Queue, {"broker": "redis", "name": "celery; flushall"}),
+        (ConsumerLost, {"service": "worker", "app": " ", "queue": Queue("redis")}),
+        (PoisonTask, {"service": "worker", "hand_in": "", "mark": "poison", "queue": Queue("redis")}),
+        (PoisonTask, {"service": "worker", "hand_in": "true", "mark": "", "queue": Queue("redis")}),
+        (NameLost, {"service": "db", "name": "", "asked_from": "backend"}),
+        (DiskFull, {"service": "db", "file": "./"}),
+        (SlowNetwork, {"service": "db", "client": "backend", "exchange": "", "delay_s": 1.0}),
+        (SlowNetwork, {"service": "db", "client": "backend", "exchange": "true", "delay_s": 0}),
     ],
     ids=str,
 )
@@ -113,9 +179,9 @@ def test_bad_parameters_are_refused_at_construction(fault, parameters):
 
 
 @pytest.mark.docker
-@pytest.mark.parametrize("name", FAULTS)
-def test_the_effect_is_absent_then_present_then_absent(name, healthy):
-    fault = FAULTS[name]
+@pytest.mark.parametrize(("slug", "name"), contract())
+def test_the_effect_is_absent_then_present_then_absent(slug, name, healthy):
+    fault = TABLES[slug][name]
     assert not fault.is_present(healthy)
     try:
         fault.inject(healthy)
@@ -128,18 +194,18 @@ def test_the_effect_is_absent_then_present_then_absent(name, healthy):
 
 
 @pytest.mark.docker
-@pytest.mark.parametrize("name", FAULTS)
-def test_revert_without_inject_changes_nothing(name, healthy):
+@pytest.mark.parametrize(("slug", "name"), contract())
+def test_revert_without_inject_changes_nothing(slug, name, healthy):
     before = dict(healthy.snapshot())
-    FAULTS[name].revert(healthy)
+    TABLES[slug][name].revert(healthy)
     assert dict(healthy.snapshot()) == before
 
 
 @pytest.mark.docker
-@pytest.mark.parametrize("name", ["port", "environment", "model", "oom", "segfault"])
-def test_half_an_inject_is_reverted(name, healthy):
-    """Faults whose injection takes several acts: the second one fails."""
-    fault = FAULTS[name]
+@pytest.mark.parametrize(("slug", "name"), [(slug, name) for slug, names in HALVES.items() for name in names])
+def test_half_an_inject_is_reverted(slug, name, healthy):
+    """The second act fails."""
+    fault = TABLES[slug][name]
     half = _HalfReplica(healthy)
     try:
         fault.inject(half)  # type: ignore[arg-type]
@@ -150,6 +216,7 @@ def test_half_an_inject_is_reverted(name, healthy):
 
 
 @pytest.mark.docker
+@pytest.mark.parametrize("slug", ["inference-gateway"])
 def test_networks_come_back_with_their_aliases_and_addresses(healthy):
     service = healthy.service("inference-gateway")
     before = service.networks()

@@ -106,3 +106,16 @@ def test_a_check_gets_a_finding_for_a_hang_and_an_error_for_a_refusal(operator, 
     target.run = refuse
     with pytest.raises(CommandRefused, match="not known to read"):
         operator.run_or_raise(STEP, command("look#1.1", "rm x", Effect.DESTROY))
+
+
+def test_the_same_is_read_once_and_told_for_each_command(target):
+    look, fix = "```bash\ndf -h\n```", "```bash\ndf -h\nrm -rf /tmp/x\n```"
+    text = f"# T\n\n## Diagnosis\n\n{look}\n\n## Fix\n\n### Strategy 1: Room\n\n{fix}\n"
+    runbook = parse_text(text, Path("shop.md"))
+    timeline = Timeline(FakeClock())
+    read = Operator(Site("fake", runbook, lambda role: target), timeline).read_all()
+    assert target.asked == ["df -h"]
+    assert [record.out for record in read] == ["ran df -h", "ran df -h"]
+    first, second = (event.fields for event in timeline.events)
+    assert first["id"] != second["id"]
+    assert (second["same_as"], second["stdout"]) == (first["id"], "ran df -h")

@@ -33,7 +33,7 @@ class Pace:
         settle_within_s: For the first green round after the last change of one recovery, before the next one is tried;
             at least three times a healthy start.
         hold_rounds: Green rounds in a row, none of them red, that make "verified".
-        hold_gap_s: Between two of these rounds.
+        hold_gap_s: Between the beginnings of two of these rounds, where one does not take longer.
         alert_slack_s: For an alert on top of the replica's own compressed waits.
     """
 

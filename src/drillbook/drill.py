@@ -355,7 +355,9 @@ class _Drilling:
                 self.facts.client_failures = failed_again(client.calls, origin_s + self.course.held_s)
             self.facts.gone_after_revert = self._revert()
         if not self.facts.healed_by:
-            self.facts.green_after_revert = not self.verification.red_until_verified("reverted", self.timeline.now_s())
+            # One green round says that nothing else is broken; that it holds is not what was declared.
+            left = self.verification.red_until_verified("reverted", self.timeline.now_s(), rounds=1)
+            self.facts.green_after_revert = not left
         with self.course.outside():
             self.custody.settle(self.pace.settle_within_s)
         reckon_impact(self.course, client, self.site.slo, self.clock)

@@ -1,6 +1,7 @@
 """The operator: runs the document's commands where they belong and writes down what came back."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from itertools import takewhile
 
 from drillbook.errors import CommandRefused, CommandTimeout
@@ -68,9 +69,19 @@ class Operator:
         self._variables = {**variables, **self._variables}
 
     def read_all(self) -> Transcript:
-        """Run every reading command of the document's diagnosis, in order, and return the transcript."""
+        """Run every reading command of the document's diagnosis, in order, and return the transcript.
+
+        Nothing comes between them, so what a command printed is taken for a later one with the very same text, too.
+        """
+        read: dict[str, Record] = {}
         for step, command in reading_commands(self.site.runbook):
-            self.run(step, command)
+            same = read.get(command.text) if not command.inside else None
+            if same and not same.skipped:
+                record = replace(same, id=command.id, phase=step.phase)
+                self.transcript.append(record)
+                self._tell(step, command, record, (), 0.0, 0, same_as=same.id)
+            else:
+                read[command.text] = self.run(step, command)
         return self.transcript
 
     def run(self, step: Step, command: Command) -> Record:
@@ -167,7 +178,14 @@ class Operator:
         return record
 
     def _tell(
-        self, step: Step, command: Command, record: Record, rules: tuple[str, ...], took_s: float, dropped: int
+        self,
+        step: Step,
+        command: Command,
+        record: Record,
+        rules: tuple[str, ...],
+        took_s: float,
+        dropped: int,
+        **more: str,
     ) -> None:
         self._timeline.add(
             self._kind,
@@ -185,4 +203,5 @@ class Operator:
             dropped_bytes=dropped,
             took_s=round(took_s, 4),
             skipped=record.skipped,
+            **more,
         )

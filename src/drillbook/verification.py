@@ -47,8 +47,15 @@ class Verification:
             raise UsageError(self._site.runbook.slug, "there is no verification check, so nothing could be verified")
         return [check for check in rounds[-1] if not check.is_green]
 
-    def red_until_verified(self, during: str, changed_s: float) -> list[str]:
-        """Run rounds until enough in a row are green; return what is red once the last change had time to settle."""
+    def red_until_verified(self, during: str, changed_s: float, rounds: int | None = None) -> list[str]:
+        """Run rounds until enough in a row are green; return what is red once the last change had time to settle.
+
+        Args:
+            during: Part of the drill.
+            changed_s: When the last change was made.
+            rounds: How many are enough; None for the pace's, which make "verified".
+        """
+        enough = self._pace.hold_rounds if rounds is None else rounds
         settled_s = changed_s + self._pace.settle_within_s
         first_green_s = first_ended_s = 0.0
         round_ = green = 0
@@ -64,10 +71,10 @@ class Verification:
                 first_green_s = first_green_s if green else round_began_s
                 first_ended_s = first_ended_s if green else self._timeline.now_s()
                 green += 1
-                if green == self._pace.hold_rounds:
+                if green == enough:
                     break
             with self._course.outside():
-                self._clock.pause(self._pace.hold_gap_s)
+                self._clock.pause(max(0.0, round_began_s + self._pace.hold_gap_s - self._timeline.now_s()))
         if during == "recovery":
             self._course.restored_s, self._course.held_s = first_green_s, first_ended_s
         return []

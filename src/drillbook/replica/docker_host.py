@@ -41,7 +41,8 @@ class ComposeReplica:
 
     Args:
         slug: Runbook that it belongs to; also the host's name.
-        folder: The fixture's folder: ``images/``, ``project/``, ``prepare``.
+        folder: The system's folder: ``images/``, ``project/``, ``prepare``. Replicas for several runbooks of one system
+            share it, and with it the images and the prepared content, which are called after it.
         project: Name of the project's folder below /srv.
         services: Compose services that run when it is ready.
         ports: Name -> port on the replica's host that answers on this machine.
@@ -113,7 +114,7 @@ class ComposeReplica:
         self.run = ""
         self.progress: Progress = _quiet
         self.services = tuple(services)
-        self._content = Content(slug, folder, project, compose, build_root)
+        self._content = Content(folder.name, folder, project, compose, build_root)
         self._project_name = project
         self._project = f"/srv/{project}"
         self._ports = dict(ports)

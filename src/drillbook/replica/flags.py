@@ -28,6 +28,10 @@ _CAPABILITIES = [
     "SYS_NICE",
 ]
 
+# Nothing outside can be asked in a replica: names that its engine does not know are refused by a port that is closed.
+# The kernel tells of that once a second to each who asks, and lets the others wait for seconds, unless this is off.
+_SYSCTLS = {"net.ipv4.icmp_ratelimit": "0"}
+
 
 def owner_labels(run: str, role: str) -> dict[str, str]:
     """Return the labels by which a container or volume of this process is found again."""
@@ -42,8 +46,9 @@ def host_flags(client: "DockerClient") -> dict[str, Any]:
     are listed, and the tree is the machine's own.
     """
     if has_cgroup_v2(client):
-        return {"privileged": True, "cgroupns": "private"}
+        return {"privileged": True, "cgroupns": "private", "sysctls": _SYSCTLS}
     return {
+        "sysctls": _SYSCTLS,
         "cap_add": _CAPABILITIES,
         "security_opt": ["seccomp=unconfined", "apparmor=unconfined"],
         "volumes": {"/sys/fs/cgroup": {"bind": "/sys/fs/cgroup", "mode": "rw"}},

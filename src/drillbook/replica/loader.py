@@ -3,11 +3,12 @@
 import importlib.util
 import sys
 from pathlib import Path
+from types import ModuleType
 
 from drillbook.errors import DrillbookError, UsageError
 from drillbook.replica import Replica
 
-__all__ = ["load_replica"]
+__all__ = ["load_fixture", "load_replica"]
 
 
 def load_replica(project: Path, slug: str) -> Replica:
@@ -30,15 +31,20 @@ def load_replica(project: Path, slug: str) -> Replica:
             if there
             else "drillbook init RUNBOOK.md writes a first one",
         )
-    made = _made_by(path, slug)
+    made = _made_by(path)
     if getattr(made, "slug", None) != slug or not callable(getattr(made, "snapshot", None)):
         got = f"{type(made).__name__} of slug {getattr(made, 'slug', None)!r}"
         raise UsageError(str(path), f"expected replica() to return a Replica of slug {slug!r}, got {got}")
     return made
 
 
-def _made_by(path: Path, slug: str) -> Replica:
-    name = f"drillbook_fixture_{slug.replace('-', '_')}"
+def load_fixture(path: Path) -> ModuleType:
+    """Return a Python file below ``fixtures/`` as a module, for the fixture of another runbook of the same system.
+
+    Raises:
+        UsageError: It is missing or cannot be loaded.
+    """
+    name = f"drillbook_fixture_{path.parent.name}_{path.stem}".replace("-", "_")
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
@@ -46,14 +52,22 @@ def _made_by(path: Path, slug: str) -> Replica:
     sys.modules[name] = module  # dataclasses in the file look their module up
     try:
         spec.loader.exec_module(module)
-        made: Replica = module.replica()
     except DrillbookError:
         raise
-    except AttributeError as error:
-        if hasattr(module, "replica"):
-            raise UsageError(str(path), f"it cannot be used: {error}") from error
-        raise UsageError(str(path), "expected a function replica() in it, found none") from error
     except Exception as error:
         # Whatever a user's file raises is the file's problem, told in one message.
         raise UsageError(str(path), f"it cannot be used: {type(error).__name__}: {error}") from error
+    return module
+
+
+def _made_by(path: Path) -> Replica:
+    module = load_fixture(path)
+    if not hasattr(module, "replica"):
+        raise UsageError(str(path), "expected a function replica() in it, found none")
+    try:
+        made: Replica = module.replica()
+    except DrillbookError:
+        raise
+    except Exception as error:
+        raise UsageError(str(path), f"replica() failed: {type(error).__name__}: {error}") from error
     return made

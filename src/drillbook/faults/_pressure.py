@@ -1,0 +1,97 @@
+"""Memory that a service lacks: real kernel OOM kills by its own limit, again after every start."""
+
+from dataclasses import dataclass, field
+
+from drillbook.errors import TargetError
+from drillbook.faults._common import Keeper, must_hold, on_machine
+from drillbook.replica import Replica
+
+__all__ = ["Pressure"]
+
+_FIRST, _LATER = 1000, 0
+
+
+@dataclass(slots=True)
+class Pressure:
+    """Holds memory in the service's cgroup, as a leak or a larger model would, and says whom the kernel takes first.
+
+    A process outside the container joins the cgroup and holds the memory while the main process lives. The rank
+    (``oom_score_adj``) is set over and over, because a child inherits that of its parent.
+
+    Args:
+        service: Name as the runbook has it.
+        held_bytes: What is held on top of the service's own use.
+        takes_children: True where the kernel is to take the main process's children and let it live.
+    """
+
+    service: str
+    held_bytes: int
+    takes_children: bool
+    _keeper: Keeper | None = field(default=None, init=False)
+    _holders: dict[int, str] = field(default_factory=dict, init=False)
+    _kills: int = field(default=0, init=False)
+    _identity: str | None = field(default=None, init=False)
+
+    def begin(self, replica: Replica) -> None:
+        """Take the memory, and again after every start."""
+        service = replica.service(self.service)
+        self._kills, self._identity = service.oom_kills(), service.identity()
+
+        def press() -> None:
+            main, cgroup = service.main_pid(), service.memory_cgroup()
+            if main is None or cgroup is None:
+                return
+            try:
+                if main in self._holders:
+                    on_machine(replica, self._rank(main), strict=False)
+                elif holder := on_machine(replica, self._hold(main, cgroup), strict=False).out.strip():
+                    self._holders[main] = holder
+            except TargetError:
+                return  # the service ended while it was looked at: there is another process soon, or none
+
+        self._keeper = Keeper(press, every_s=0.2)
+        self._keeper.start()
+
+    def has_killed(self, replica: Replica) -> bool:
+        """Return whether the kernel has killed in the service's cgroup since ``begin``."""
+        if self._keeper is None:
+            return False
+        self._keeper.raise_error()
+        service = replica.service(self.service)
+        before = self._kills if service.identity() == self._identity else 0
+        return service.oom_kills() > before
+
+    def end(self, replica: Replica) -> None:
+        """Give the memory back; what was killed still counts. Harmless when repeated."""
+        if self._keeper is not None:
+            self._keeper.stop()
+        groups = set(self._holders.values())
+        kill = " ".join(f"-{group}" for group in groups)
+        alive = "ps -A -o pgid=,stat= | awk '$2 !~ /^Z/ {print $1}'"
+
+        def is_given_back() -> bool:
+            said = on_machine(replica, f"kill -KILL -- {kill} 2>/dev/null; {alive}", strict=False)
+            return not groups & set(said.out.split())
+
+        if groups:
+            must_hold(f"what took memory from {self.service} has ended", is_given_back)
+        self._holders.clear()
+
+    def forget(self) -> None:
+        """Count from nothing again: the fault is over."""
+        self._keeper = None
+
+    def _rank(self, main: int) -> str:
+        mine, theirs = (_LATER, _FIRST) if self.takes_children else (_FIRST, _LATER)
+        return (
+            f"echo {mine} >/proc/{main}/oom_score_adj && "
+            f"for p in $(cat /proc/{main}/task/*/children); do echo {theirs} >/proc/$p/oom_score_adj; done"
+        )
+
+    def _hold(self, main: int, cgroup: str) -> str:
+        """Return shell text that holds the memory while the main process lives, and prints its process group."""
+        hold = f"(head -c {self.held_bytes} /dev/zero; exec tail --pid={main} -s 0.05 -f /dev/null) | tail"
+        return (
+            f"{self._rank(main)}; kill -0 {main} && "
+            f"{{ setsid sh -c 'echo $$ >{cgroup}/cgroup.procs && {hold}' >/dev/null 2>&1 </dev/null & echo $!; }}"
+        )

@@ -1,0 +1,74 @@
+"""The password of the database was rotated, and the service was not told."""
+
+import shlex
+from dataclasses import dataclass, field
+
+from drillbook.errors import InjectFailed, UsageError
+from drillbook.faults._common import must_be_name, must_hold, on_machine
+from drillbook.replica import Replica
+
+__all__ = ["RotatedPassword"]
+
+
+@dataclass(frozen=True, slots=True)
+class RotatedPassword:
+    """A role of PostgreSQL gets a new password, its sessions end, and the service goes on with the old one.
+
+    Args:
+        service: The database's service, as the runbook has it.
+        role: Whose password it is.
+        new: The new password; letters and digits.
+        current: Command on the machine that prints the password that the service uses.
+        vault: File on the machine that holds the password that is valid, for people.
+        client: Service that logs in.
+        login: Command in the client's container that logs in; exits 0 where that works.
+        admin: Role that may change it, over the database's own socket.
+    """
+
+    service: str
+    role: str
+    new: str
+    current: str
+    vault: str
+    client: str
+    login: str
+    admin: str = "postgres"
+    effect_within_s: float = 20.0
+    _was: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        for name in ("service", "role", "client", "admin"):
+            must_be_name(self, name, getattr(self, name))
+        must_be_name(self, "new", self.new)
+        if not self.login.strip() or not self.current.strip():
+            raise UsageError("RotatedPassword", "login and current must be commands, got nothing")
+
+    def describe(self) -> str:
+        return f"the password of {self.role} in {self.service} was rotated, and {self.client} still uses the old one"
+
+    def _set(self, replica: Replica, password: str) -> None:
+        change = f"ALTER ROLE {self.role} PASSWORD '{password}'"
+        end = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{self.role}'"  # noqa: S608
+        said = replica.host(self.service).run(
+            f"psql -X -q -U {self.admin} -v ON_ERROR_STOP=1 -c {shlex.quote(change)} -c {shlex.quote(end)}"
+        )
+        if said.exit_status:
+            raise InjectFailed(self.service, "expected the password to be changed, it was not", evidence=said.err)
+        on_machine(replica, f"printf '%s\\n' {shlex.quote(password)} >{shlex.quote(self.vault)}")
+
+    def inject(self, replica: Replica) -> None:
+        self._was[:] = [on_machine(replica, self.current).out.strip()]
+        self._set(replica, self.new)
+
+    def is_present(self, replica: Replica) -> bool:
+        """Both services run, and the login is refused for its password."""
+        if not all(replica.service(name).is_running() for name in (self.service, self.client)):
+            return False
+        said = replica.host(self.client).run(self.login)
+        return bool(said.exit_status) and "password authentication failed" in said.out + said.err
+
+    def revert(self, replica: Replica) -> None:
+        if self._was and self.is_present(replica):
+            self._set(replica, self._was[0])
+        self._was.clear()
+        must_hold(f"{self.client} logs in", lambda: not self.is_present(replica))
