@@ -98,7 +98,7 @@ def ours(run: str) -> list[Leftover]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return fixture_folder(tmp_path_factory.mktemp("tiny"))
+    return fixture_folder(tmp_path_factory.mktemp("fixtures") / "tiny")
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +144,12 @@ def test_names_and_places_of_the_runbook_are_true(replica: ComposeReplica) -> No
 
 def test_there_is_no_way_out(replica: ComposeReplica) -> None:
     assert replica.host("machine").run("ip route show default").out == ""
+
+
+def test_names_that_nobody_knows_are_refused_at_once_however_many_are_asked_for(replica: ComposeReplica) -> None:
+    asked = replica.host("web").run("for n in $(seq 10); do getent hosts nobody-$n; done; echo $?")
+    assert asked.out == "2\n"
+    assert asked.took_s < 4.0, "the engine's resolver waits 4 s for an answer that is dropped"
 
 
 def test_a_registry_serves_what_is_not_on_the_machine(replica: ComposeReplica) -> None:
@@ -366,7 +372,7 @@ def test_what_a_killed_owner_left_is_reaped(folder: Path) -> None:
 
 
 def test_a_cache_that_is_not_whole_is_prepared_again(tmp_path: Path) -> None:
-    folder = fixture_folder(tmp_path / "other")
+    folder = fixture_folder(tmp_path / "other" / "tiny")
     (folder / "project" / "more").write_text(str(tmp_path))
     lines: list[str] = []
     _, volume = Content("tiny", folder, "tiny").ensure(lines.append)
@@ -386,7 +392,7 @@ def test_a_cache_that_is_not_whole_is_prepared_again(tmp_path: Path) -> None:
 
 
 def test_two_processes_prepare_one_cache_once(tmp_path: Path) -> None:
-    folder = fixture_folder(tmp_path / "both")
+    folder = fixture_folder(tmp_path / "both" / "tiny")
     (folder / "project" / "more").write_text(json.dumps(str(tmp_path)))
     code = START.replace(
         "replica.start()", "replica.progress = lambda line: print(line, flush=True); replica.prepare()"
@@ -404,7 +410,7 @@ def test_two_processes_prepare_one_cache_once(tmp_path: Path) -> None:
 
 
 def test_a_preparation_that_fails_says_why_and_leaves_nothing(tmp_path: Path) -> None:
-    folder = fixture_folder(tmp_path / "bad")
+    folder = fixture_folder(tmp_path / "bad" / "tiny")
     (folder / "prepare").write_text("echo this went wrong >&2; exit 7")
     made = tiny(folder)
     with pytest.raises(ReplicaError, match="exit status 7") as caught:
