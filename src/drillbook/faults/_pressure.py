@@ -8,7 +8,9 @@ from drillbook.replica import Replica
 
 __all__ = ["Pressure"]
 
-_FIRST, _LATER = 1000, 0
+_FIRST, _NEXT = 1000, 500
+"""Ranks (``oom_score_adj``) of whom the kernel takes first, and of the others of the service. Both lie above that of
+what holds the memory, which is 0 plus its share of the limit: if that were taken, the fault would be over."""
 
 
 @dataclass(slots=True)
@@ -82,7 +84,7 @@ class Pressure:
         self._keeper = None
 
     def _rank(self, main: int) -> str:
-        mine, theirs = (_LATER, _FIRST) if self.takes_children else (_FIRST, _LATER)
+        mine, theirs = (_NEXT, _FIRST) if self.takes_children else (_FIRST, _NEXT)
         return (
             f"echo {mine} >/proc/{main}/oom_score_adj && "
             f"for p in $(cat /proc/{main}/task/*/children); do echo {theirs} >/proc/$p/oom_score_adj; done"

@@ -29,7 +29,7 @@ class SlowNetwork:
     client: str
     exchange: str
     delay_s: float = 1.5
-    bits_per_s: int = 4000
+    bits_per_s: int = 8000
     slower_than_s: float = 1.0
     effect_within_s: float = 20.0
     _links: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
@@ -62,8 +62,10 @@ class SlowNetwork:
             raise NotSupported(self.service, "has no network interface of its own that could be made slow")
         self._links[:] = links
         for link in links:
+            # What does not fit is dropped after half a second and not queued: a peer that has seen round trips of many
+            # seconds would wait as long with its next try, and go on failing when the network is well again.
             netem = f"tc qdisc add dev {link} root netem delay {self.delay_s * 1000:.0f}ms"
-            narrow = f"tc qdisc add dev {link} root tbf rate {self.bits_per_s}bit burst 1600 latency 20s"
+            narrow = f"tc qdisc add dev {link} root tbf rate {self.bits_per_s}bit burst 1600 latency 500ms"
             on_machine(replica, f"{netem} 2>/dev/null || {narrow}")
 
     def is_present(self, replica: Replica) -> bool:
