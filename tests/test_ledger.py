@@ -136,10 +136,17 @@ def test_a_reading_command_that_only_ran_under_the_fault_is_not_drilled():
 
 
 def test_a_recovery_command_is_drilled_where_its_route_healed():
+    route = event("route", scenario="Strategy 1: Restart")
     healed = event("route.end", scenario="Strategy 1: Restart", red=[])
-    assert states_of(ran(RESTART), healed)[RESTART] == "drilled"
+    assert states_of(route, ran(RESTART), healed)[RESTART] == "drilled"
     not_healed = event("route.end", scenario="Strategy 1: Restart", red=["test_health"])
-    assert states_of(ran(RESTART), not_healed)[RESTART] == "uncovered"
+    assert states_of(route, ran(RESTART), not_healed)[RESTART] == "uncovered"
+
+
+def test_what_a_scenario_reads_before_its_recovery_says_nothing_of_the_command():
+    healed = event("route.end", scenario="Strategy 1: Restart", red=[])
+    read = ran(RESTART, exit_status=1)
+    assert states_of(read, event("route", scenario="Strategy 1: Restart"), healed)[RESTART] == "uncovered"
 
 
 def test_a_drill_that_failed_or_proved_nothing_proves_no_command():

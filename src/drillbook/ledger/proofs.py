@@ -104,9 +104,11 @@ def _of_drill(drill: str, events: list[Event], rows: Mapping[str, Row]) -> Itera
         str(event.get("scenario")) for event in events if event.get("kind") == "route.end" and not event.get("red")
     }
     arrived = [_plain(event.get("body")) for event in events if event.get("kind") == "posted"]
-    is_well = False
+    is_recovering = is_well = False
     for event in events:
         match event.get("kind"):
+            case "route":
+                is_recovering = True
             case "restored":
                 is_well = True
             case "rehearsal":
@@ -116,7 +118,7 @@ def _of_drill(drill: str, events: list[Event], rows: Mapping[str, Row]) -> Itera
                     yield from _of_command(event, rows, drill, _on_a_healthy_system)
                 elif any(body and body in _plain(event.get("ran")) for body in arrived):
                     yield from _of_command(event, rows, drill, _told)
-            case "command" if not is_well and str(event.get("scenario")) in healed:
+            case "command" if is_recovering and not is_well and str(event.get("scenario")) in healed:
                 yield from _of_command(event, rows, drill, _in_a_recovery_that_healed)
             case "hand" if event.get("did"):
                 yield from _by_hand(event, rows, drill)
