@@ -10,7 +10,7 @@ import pytest
 
 from drillbook.budget import Budget, Milestone
 from drillbook.case import Case
-from drillbook.faults._queue import Queue
+from drillbook.faults.celery_queue import Queue
 from drillbook.faults.child_oom import ChildOutOfMemory
 from drillbook.faults.consumer import ConsumerLost
 from drillbook.faults.kill import Kill

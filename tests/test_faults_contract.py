@@ -13,7 +13,7 @@ from drillbook.client import Client
 from drillbook.clock import SystemClock, poll
 from drillbook.errors import InjectFailed, UsageError
 from drillbook.faults import Fault, confirm
-from drillbook.faults._queue import Queue
+from drillbook.faults.celery_queue import Queue
 from drillbook.faults.child_oom import ChildOutOfMemory
 from drillbook.faults.connections import ConnectionsExhausted
 from drillbook.faults.consumer import ConsumerLost

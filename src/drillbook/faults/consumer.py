@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from drillbook.errors import InjectFailed, UsageError
 from drillbook.faults._common import must_be_name, must_hold
-from drillbook.faults._queue import Queue
+from drillbook.faults.celery_queue import Queue
 from drillbook.replica import Replica
 
 __all__ = ["ConsumerLost"]
