@@ -1,5 +1,6 @@
 """Memory that a service lacks: real kernel OOM kills by its own limit, again after every start."""
 
+import shlex
 from dataclasses import dataclass, field
 
 from drillbook.errors import TargetError
@@ -8,17 +9,17 @@ from drillbook.replica import Replica
 
 __all__ = ["Pressure"]
 
-_FIRST, _NEXT = 1000, 500
-"""Ranks (``oom_score_adj``) of whom the kernel takes first, and of the others of the service. Both lie above that of
-what holds the memory, which is 0 plus its share of the limit: if that were taken, the fault would be over."""
+_FIRST, _LAST = 1000, 0
+"""Ranks (``oom_score_adj``) of whom the kernel takes first, and of the others of the service."""
+_RANK_EVERY_S = 0.05
+"""A child is born with its parent's rank; it gets its own before it has grown so far that the kernel looks for one."""
 
 
 @dataclass(slots=True)
 class Pressure:
     """Holds memory in the service's cgroup, as a leak or a larger model would, and says whom the kernel takes first.
 
-    A process outside the container joins the cgroup and holds the memory while the main process lives. The rank
-    (``oom_score_adj``) is set over and over, because a child inherits that of its parent.
+    Processes outside the container hold the memory in the cgroup and give the ranks, while the main process lives.
 
     Args:
         service: Name as the runbook has it.
@@ -43,15 +44,15 @@ class Pressure:
             main, cgroup = service.main_pid(), service.memory_cgroup()
             if main is None or cgroup is None:
                 return
+            if main in self._holders:
+                return
             try:
-                if main in self._holders:
-                    on_machine(replica, self._rank(main), strict=False)
-                elif holder := on_machine(replica, self._hold(main, cgroup), strict=False).out.strip():
+                if holder := on_machine(replica, self._hold(main, cgroup), strict=False).out.strip():
                     self._holders[main] = holder
             except TargetError:
                 return  # the service ended while it was looked at: there is another process soon, or none
 
-        self._keeper = Keeper(press, every_s=0.2)
+        self._keeper = Keeper(press)
         self._keeper.start()
 
     def has_killed(self, replica: Replica) -> bool:
@@ -83,17 +84,14 @@ class Pressure:
         """Count from nothing again: the fault is over."""
         self._keeper = None
 
-    def _rank(self, main: int) -> str:
-        mine, theirs = (_NEXT, _FIRST) if self.takes_children else (_FIRST, _NEXT)
-        return (
+    def _hold(self, main: int, cgroup: str) -> str:
+        """Return shell text that presses while the main process lives, and prints the process group of what presses."""
+        mine, theirs = (_LAST, _FIRST) if self.takes_children else (_FIRST, _LAST)
+        rank = (
             f"echo {mine} >/proc/{main}/oom_score_adj && "
             f"for p in $(cat /proc/{main}/task/*/children); do echo {theirs} >/proc/$p/oom_score_adj; done"
         )
-
-    def _hold(self, main: int, cgroup: str) -> str:
-        """Return shell text that holds the memory while the main process lives, and prints its process group."""
         hold = f"(head -c {self.held_bytes} /dev/zero; exec tail --pid={main} -s 0.05 -f /dev/null) | tail"
-        return (
-            f"{self._rank(main)}; kill -0 {main} && "
-            f"{{ setsid sh -c 'echo $$ >{cgroup}/cgroup.procs && {hold}' >/dev/null 2>&1 </dev/null & echo $!; }}"
-        )
+        joined = shlex.quote(f"echo $$ >{cgroup}/cgroup.procs && {hold}")
+        both = f"sh -c {joined} & while kill -0 {main}; do {rank}; sleep {_RANK_EVERY_S}; done"
+        return f"{rank}; kill -0 {main} && {{ setsid sh -c {shlex.quote(both)} >/dev/null 2>&1 </dev/null & echo $!; }}"

@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass, field
 
+from drillbook.clock import SystemClock, poll
 from drillbook.faults._common import must_be_name, must_be_positive, must_hold
 from drillbook.faults._pressure import Pressure
 from drillbook.replica import Replica
 from drillbook.units import format_bytes
 
 __all__ = ["ChildOutOfMemory"]
+
+_NEXT_KILL_WITHIN_S = 10.0
+"""A supervisor starts the next child within some seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +47,13 @@ class ChildOutOfMemory:
         self._pressure.begin(replica)
 
     def is_present(self, replica: Replica) -> bool:
-        """The kernel has killed in the service's cgroup, and the service runs."""
-        return self._pressure.has_killed(replica) and replica.service(self.service).is_running()
+        """The kernel has killed in the service's cgroup and goes on doing so, and the service runs."""
+        service = replica.service(self.service)
+        if not self._pressure.has_killed(replica) or not service.is_running():
+            return False
+        before = service.oom_kills()
+        goes_on = poll(lambda: service.oom_kills() > before, within_s=_NEXT_KILL_WITHIN_S, clock=SystemClock())
+        return goes_on and service.is_running()
 
     def revert(self, replica: Replica) -> None:
         was_present = self.is_present(replica)
