@@ -53,8 +53,8 @@ class Custody:
         self.look()
         if not self._looks:
             return
-        poll(lambda: self._account_now().is_at_rest, within_s=within_s, clock=self._clock)
-        work = self._account_now()
+        poll(self._has_settled, within_s=within_s, clock=self._clock)
+        work = self._account()
         self._course.facts.work = work
         self._course.timeline.add(
             "work",
@@ -73,11 +73,16 @@ class Custody:
             ],
         )
 
-    def _account_now(self) -> Work:
-        """Account for everything with a fresh look in place of the last one."""
+    def _has_settled(self) -> bool:
+        """Say whether nothing was on its way in the last look; if something was, put a fresh one in its place."""
+        if self._account().is_at_rest:
+            return True
         holdings = self._replica.work()
         assert holdings is not None
         self._looks[-1] = Look(self._clock.monotonic_s(), holdings)
+        return False
+
+    def _account(self) -> Work:
         return reconcile([*self._client.calls, *self._client.asides], self._looks)
 
     def _accepted_in_outage(self) -> int:
