@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -35,7 +35,9 @@ def build_host_image(client: "DockerClient", progress: Progress) -> str:
         return build_image(client, "drillbook/host", folder, {"BASE": base}, progress)
 
 
-def build_fixture_images(client: "DockerClient", slug: str, folder: Path, progress: Progress) -> dict[str, str]:
+def build_fixture_images(
+    client: "DockerClient", slug: str, folder: Path, progress: Progress, args: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """Return name -> tag for every folder below ``images/`` of a fixture; what is there already is not built again.
 
     Args:
@@ -43,6 +45,7 @@ def build_fixture_images(client: "DockerClient", slug: str, folder: Path, progre
         slug: The fixture's name.
         folder: The fixture's folder.
         progress: Told what is being built.
+        args: Further build arguments.
 
     Raises:
         ReplicaError: A build failed; the message ends with its last lines.
@@ -50,8 +53,9 @@ def build_fixture_images(client: "DockerClient", slug: str, folder: Path, progre
     base = ensure_base_image(client, progress)
     built: dict[str, str] = {}
     for name, needs in in_build_order(folder / "images"):
-        args = {"BASE": base, **{f"NEEDS_{need.upper().replace('-', '_')}": built[need] for need in needs}}
-        built[name] = build_image(client, f"drillbook/{slug}-{name}", folder / "images" / name, args, progress)
+        needed = {f"NEEDS_{need.upper().replace('-', '_')}": built[need] for need in needs}
+        with_args = {"BASE": base, **(args or {}), **needed}
+        built[name] = build_image(client, f"drillbook/{slug}-{name}", folder / "images" / name, with_args, progress)
     return built
 
 
@@ -88,6 +92,7 @@ def build_image(
     progress: Progress,
     dockerfile: str = "Dockerfile",
     target: str = "",
+    more: Callable[[], Mapping[str, Path]] | None = None,
 ) -> str:
     """Return the tag of an image, built where its content was not built before.
 
@@ -99,6 +104,8 @@ def build_image(
         progress: Told what is being built.
         dockerfile: Its path in the folder.
         target: The stage to build; empty for the last.
+        more: Makes further programs for the build context, path in it -> file, from what is in the folder; called only
+            where something is built.
 
     Raises:
         ReplicaError: The build failed; the message ends with its last lines.
@@ -115,7 +122,7 @@ def build_image(
     certificates = _certificate_bundle()
     all_args = {**args, **_proxies(), **(dict.fromkeys(_CERTIFICATE_ARGS, _IN_IMAGE) if certificates else {})}
     # The folder is always there, so that a Dockerfile can copy it; an earlier stage uses what is in it.
-    with folder_as_tar(folder, {".drillbook/ca.pem": certificates}) as context:
+    with folder_as_tar(folder, {".drillbook/ca.pem": certificates, **(more() if more else {})}) as context:
         _follow(_steps(client, context, tag, all_args, dockerfile, target), tag, progress)
     _forget_old(client, repository)
     return tag

@@ -16,7 +16,7 @@ from drillbook.replica.archive import folder_as_tar
 from drillbook.replica.base_image import Progress
 from drillbook.replica.digest import combined_digest, folder_digest
 from drillbook.replica.engine import connect_engine, engine_error
-from drillbook.replica.flags import STATE, host_flags, owner_labels
+from drillbook.replica.flags import STATE, HostKind, host_flags, owner_labels
 from drillbook.replica.ownership import CACHE_LABEL, is_abandoned, new_run_id
 from drillbook.replica.removal import created_at, remove_container
 from drillbook.signals import uninterrupted
@@ -42,6 +42,7 @@ class Cache:
         host_image: What the host runs from.
         images: Name inside of the replica -> tag on the user's engine.
         digest: Of all this.
+        kind: What the host is.
     """
 
     slug: str
@@ -50,6 +51,7 @@ class Cache:
     host_image: str
     images: Mapping[str, str]
     digest: str
+    kind: HostKind = HostKind.DOCKER
 
     @property
     def volume(self) -> str:
@@ -63,7 +65,13 @@ class Cache:
 
 
 def cache_of(
-    slug: str, folder: Path, project: str, host_image: str, images: Mapping[str, str], ids: Mapping[str, str]
+    slug: str,
+    folder: Path,
+    project: str,
+    host_image: str,
+    images: Mapping[str, str],
+    ids: Mapping[str, str],
+    kind: HostKind = HostKind.DOCKER,
 ) -> Cache:
     """Return the cache that belongs to this content, whether it is there or not.
 
@@ -74,10 +82,11 @@ def cache_of(
         host_image: What the host runs from.
         images: Name inside of the replica -> tag on the user's engine.
         ids: Tag -> what it stands for, where the tag alone does not say: one that was pulled.
+        kind: What the host is.
     """
     content = folder_digest(folder, without={"replica.py"})
     tags = (f"{name}={tag} {ids.get(tag, '')}" for name, tag in sorted(images.items()))
-    return Cache(slug, folder, project, host_image, images, combined_digest(content, project, host_image, *tags))
+    return Cache(slug, folder, project, host_image, images, combined_digest(content, project, host_image, *tags), kind)
 
 
 def ensure_cache(client: "DockerClient", cache: Cache, progress: Progress) -> None:
@@ -172,7 +181,7 @@ def _create(client: "DockerClient", cache: Cache, run: str) -> "Container | None
             },
             labels={**owner_labels(run, "prepare"), "drillbook.volume": cache.volume},
             mounts=[Mount(STATE, cache.volume, labels=labels)],
-            **host_flags(client),
+            **host_flags(client, cache.kind),
         )
     except APIError as error:
         if error.status_code == 409:

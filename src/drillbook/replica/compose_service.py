@@ -6,33 +6,16 @@ from typing import Any
 
 from drillbook.errors import ReplicaError
 from drillbook.replica import Attachment
-from drillbook.replica.cgroup import is_frozen, memory_limit, oom_kills_in_files, oom_kills_in_kernel_log
+from drillbook.replica.cgroup import memory_limit, oom_kills_in_files, oom_kills_in_kernel_log
 from drillbook.replica.inner_engine import ANSWERS_WITHIN_S, InnerEngine
+from drillbook.replica.process import Process, look_at
 from drillbook.replica.snapshot import fixed_address, own_aliases
 from drillbook.target import Output
 
 __all__ = ["ComposeService"]
 
 _INIT_SHIMS = frozenset({"docker-init", "tini", "dumb-init", "catatonit"})
-_STOPPED = frozenset({"T", "t"})
 _CHANGE_WITHIN_S = 60.0
-
-# $1: process id on the host. Prints name, state and children of the process, then the files of its control group,
-# each after a line with a name; v1 and v2 differ in where they are.
-_LOOK = r"""
-p=$1; [ -d /proc/$p ] || exit 0
-echo "@comm"; cat /proc/$p/comm; echo "@state"; sed -n 's/^State:[[:space:]]*//p' /proc/$p/status
-echo "@children"; cat /proc/$p/task/*/children; echo  # the kernel ends that file with no line end
-group() { sed -n "s|^[0-9]*:\(.*,\)*$1\(,.*\)*:||p" /proc/$p/cgroup | head -1; }
-if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
-  g=/sys/fs/cgroup$(sed -n 's/^0:://p' /proc/$p/cgroup)
-  freezer=$g/cgroup.events limit=$g/memory.max oom=$g/memory.events
-else
-  freezer=/sys/fs/cgroup/freezer$(group freezer)/freezer.state
-  m=/sys/fs/cgroup/memory$(group memory); limit=$m/memory.limit_in_bytes oom=$m/memory.oom_control
-fi
-echo "@group"; echo ${oom%/*}; echo "@freezer"; cat $freezer; echo "@limit"; cat $limit; echo "@oom"; cat $oom
-"""
 
 
 class ComposeService:
@@ -63,16 +46,14 @@ class ComposeService:
         container = self.inspect()
         if not container or not container["State"]["Running"] or container["State"]["Paused"]:
             return False
-        pid = self._main_pid(container)
-        if pid is None:
-            return False
-        seen = self._look(pid)
-        return bool(seen) and seen["state"][:1] not in {"", "Z", "X", *_STOPPED} and not is_frozen(seen["freezer"])
+        process = self._main(container)
+        return process is not None and process.is_alive
 
     def main_pid(self) -> int | None:
         """Return the process id of the program itself on the replica's host, or None."""
         container = self.inspect()
-        return self._main_pid(container) if container else None
+        process = self._main(container) if container else None
+        return process.pid if process else None
 
     def exit_status(self) -> int | None:
         """Return the exit status of its last end; None where it never ended or is running."""
@@ -138,7 +119,8 @@ class ComposeService:
         if container["State"]["Paused"]:
             self._change(f"docker unpause {container['Id']}", "unpaused")
         else:
-            self._change(f"kill -CONT {self._main_pid(container)}", "let go on")
+            process = self._main(container)
+            self._change(f"kill -CONT {process.pid if process else 0}", "let go on")
 
     def is_frozen(self) -> bool:
         """True where its main process is off the processor: paused, in a frozen control group, or stopped."""
@@ -154,27 +136,26 @@ class ComposeService:
         container = self.inspect()
         if not container:
             return 0
-        pid = int(container["State"]["Pid"])
-        seen = self._look(pid) if pid else {}
+        process = self._first(container)
         log = self._asked(f"dmesg 2>/dev/null | grep -F oom-kill: | grep -F {container['Id']} || true")
-        return max(oom_kills_in_files(seen.get("oom", "")), oom_kills_in_kernel_log(log, str(container["Id"])))
+        counted = oom_kills_in_files(process.oom) if process else 0
+        return max(counted, oom_kills_in_kernel_log(log, str(container["Id"])))
 
     def memory_limit_bytes(self) -> int | None:
         """Return the limit that the kernel enforces now, or the configured one where it does not run; None for none."""
         container = self.inspect()
         if not container:
             return None
-        pid = int(container["State"]["Pid"])
-        seen = self._look(pid) if pid else {}
-        if seen.get("limit"):
-            return memory_limit(seen["limit"])
+        process = self._first(container)
+        if process and process.limit:
+            return memory_limit(process.limit)
         return int(container["HostConfig"]["Memory"]) or None
 
     def memory_cgroup(self) -> str | None:
         """Return the folder of its memory cgroup on the replica's host, or None where it does not run."""
         container = self.inspect()
-        pid = int(container["State"]["Pid"]) if container else 0
-        return self._look(pid).get("group", "").strip() or None if pid else None
+        process = self._first(container) if container else None
+        return process.group or None if process else None
 
     def networks(self) -> Sequence[Attachment]:
         """Return how its container is attached now; an address only where it was asked for."""
@@ -218,29 +199,24 @@ class ComposeService:
         container = self.container_name()
         return self._asked(f"docker logs --tail {lines} {shlex.quote(container)} 2>&1") if container else ""
 
-    def _main_pid(self, container: Mapping[str, Any]) -> int | None:
+    def _first(self, container: Mapping[str, Any]) -> Process | None:
+        """Return the container's first process, which may be an init shim."""
         pid = int(container["State"]["Pid"])
-        if not pid:
-            return None
-        seen = self._look(pid)
-        children = seen.get("children", "").split()
-        if seen.get("comm", "").strip() in _INIT_SHIMS:
-            return int(children[0]) if children else None
-        return pid if seen else None
+        return look_at(self._engine.host, pid) if pid else None
+
+    def _main(self, container: Mapping[str, Any]) -> Process | None:
+        """Return the process of the program itself."""
+        first = self._first(container)
+        if first is None or first.name not in _INIT_SHIMS:
+            return first
+        return look_at(self._engine.host, first.children[0]) if first.children else None
 
     def _asked(self, command: str) -> str:
         return self._engine.host.run(command, deadline_s=ANSWERS_WITHIN_S).out
 
-    def _look(self, pid: int) -> dict[str, str]:
-        said = self._asked(f"sh -c {shlex.quote(_LOOK)} look {pid} 2>/dev/null")
-        sections = (part.partition("\n") for part in ("\n" + said).split("\n@")[1:])
-        return {name: text for name, _, text in sections}
-
     def _is_frozen(self, container: Mapping[str, Any]) -> bool:
-        pid = self._main_pid(container)
-        seen = self._look(pid) if pid else {}
-        frozen = is_frozen(seen.get("freezer", "")) or seen.get("state", "")[:1] in _STOPPED
-        return bool(container["State"]["Paused"]) or frozen
+        process = self._main(container)
+        return bool(container["State"]["Paused"]) or (process is not None and process.is_off_processor)
 
     def _change(self, command: str, wanted: str) -> Output:
         said = self._engine.host.run(f"cd {shlex.quote(self._project)} && {command}", deadline_s=_CHANGE_WITHIN_S)

@@ -9,6 +9,8 @@ from drillbook.replica.builder import build_fixture_images, build_host_image
 from drillbook.replica.cache import Cache, cache_of, drop_cache, ensure_cache
 from drillbook.replica.compose_images import compose_images
 from drillbook.replica.engine import connect_engine
+from drillbook.replica.flags import HostKind
+from drillbook.replica.node_image import build_node_image
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -26,6 +28,7 @@ class Content:
         project: Name of the project's folder below /srv.
         compose: File below ``project/`` whose services' images are pulled or built; None where all are in ``images/``.
         build_root: Folder that the build contexts of that file are relative to; None for the file's own.
+        kind: What the host is.
     """
 
     slug: str
@@ -33,6 +36,7 @@ class Content:
     project: str
     compose: str | None = None
     build_root: Path | None = None
+    kind: HostKind = HostKind.DOCKER
 
     def ensure(self, progress: Progress) -> tuple[str, str]:
         """Return the host image and the cache's volume, both made where they are missing.
@@ -62,9 +66,13 @@ class Content:
             client.close()
 
     def _cache(self, client: "DockerClient", progress: Progress) -> Cache:
-        image = build_host_image(client, progress)
+        images: dict[str, str] = {}
+        if self.kind is HostKind.KUBERNETES:
+            image, images = build_node_image(client, progress)
+        else:
+            image = build_host_image(client, progress)
         built = build_fixture_images(client, self.slug, self.folder, progress)
-        images = {f"drillbook/{self.slug}/{name}:latest": tag for name, tag in built.items()}
+        images |= {f"drillbook/{self.slug}/{name}:latest": tag for name, tag in built.items()}
         ids: dict[str, str] = {}
         if self.compose:
             root = self.build_root or self.folder / "project"
@@ -73,4 +81,4 @@ class Content:
             )
             images |= theirs.images
             ids = dict(theirs.ids)
-        return cache_of(self.slug, self.folder, self.project, image, images, ids)
+        return cache_of(self.slug, self.folder, self.project, image, images, ids, self.kind)

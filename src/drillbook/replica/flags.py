@@ -1,6 +1,7 @@
-"""How a container must be made so that a Docker engine runs inside it."""
+"""How a container must be made so that containers run inside it: a Docker host, or a Kubernetes node."""
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from drillbook.replica.engine import has_cgroup_v2
@@ -9,7 +10,7 @@ from drillbook.replica.ownership import OWNER_LABEL, ROLE_LABEL, RUN_LABEL, Owne
 if TYPE_CHECKING:
     from docker import DockerClient
 
-__all__ = ["STATE", "host_flags", "owner_labels", "state_volume"]
+__all__ = ["STATE", "HostKind", "host_flags", "owner_labels", "state_volume"]
 
 STATE = "/var/lib/drillbook"
 
@@ -33,12 +34,19 @@ _CAPABILITIES = [
 _SYSCTLS = {"net.ipv4.icmp_ratelimit": "0"}
 
 
+class HostKind(StrEnum):
+    """What a replica's host is."""
+
+    DOCKER = "docker"
+    KUBERNETES = "kubernetes"
+
+
 def owner_labels(run: str, role: str) -> dict[str, str]:
     """Return the labels by which a container or volume of this process is found again."""
     return {RUN_LABEL: run, OWNER_LABEL: Owner.me().label, ROLE_LABEL: role}
 
 
-def host_flags(client: "DockerClient") -> dict[str, Any]:
+def host_flags(client: "DockerClient", kind: HostKind = HostKind.DOCKER) -> dict[str, Any]:
     """Return arguments of docker-py's ``containers.create`` for a container that holds an engine.
 
     With the unified cgroup tree it is the usual way: privileged, in a cgroup namespace of its own. The old tree (v1)
@@ -52,6 +60,8 @@ def host_flags(client: "DockerClient") -> dict[str, Any]:
         "cap_add": _CAPABILITIES,
         "security_opt": ["seccomp=unconfined", "apparmor=unconfined"],
         "volumes": {"/sys/fs/cgroup": {"bind": "/sys/fs/cgroup", "mode": "rw"}},
+        # The kubelet takes OOM kills from the kernel's log, and does not start without it.
+        **({"devices": ["/dev/kmsg"]} if kind is HostKind.KUBERNETES else {}),
     }
 
 

@@ -13,7 +13,7 @@ from testcontainers.core.container import DockerContainer
 from drillbook.clock import SystemClock, poll
 from drillbook.errors import ReplicaError
 from drillbook.replica.engine import connect_engine, engine_environment, engine_error, is_remote
-from drillbook.replica.flags import host_flags, owner_labels, state_volume
+from drillbook.replica.flags import HostKind, host_flags, owner_labels, state_volume
 from drillbook.replica.removal import remove_container
 from drillbook.signals import uninterrupted
 
@@ -29,7 +29,7 @@ class CacheIncomplete(Exception):
 
 
 class HostContainer(DockerContainer):
-    """A Docker host: its own engine, a registry, and a compose project below /srv.
+    """A replica's host: a Docker engine of its own, or a Kubernetes node, and a project below /srv.
 
     Removed by ``stop`` with its volumes and cgroup folders, also where ``start`` was interrupted halfway.
 
@@ -41,15 +41,25 @@ class HostContainer(DockerContainer):
         project: Name of the folder below /srv.
         start_command: Shell text that starts the services, in that folder; empty for none.
         ports: Ports of the host that answer on this machine.
+        kind: What it is.
     """
 
     def __init__(
-        self, image: str, *, run: str, slug: str, cache: str, project: str, start_command: str, ports: Sequence[int]
+        self,
+        image: str,
+        *,
+        run: str,
+        slug: str,
+        cache: str,
+        project: str,
+        start_command: str,
+        ports: Sequence[int],
+        kind: HostKind = HostKind.DOCKER,
     ) -> None:
         self.run = run
         self._engine = connect_engine()
         labels = owner_labels(run, "replica")
-        flags = host_flags(self._engine)
+        flags = host_flags(self._engine, kind)
         volumes: Mapping[str, Mapping[str, str]] = flags.pop("volumes", {})
         super().__init__(
             image,
@@ -98,7 +108,7 @@ class HostContainer(DockerContainer):
         return self
 
     def wait_for_engine(self, within_s: float) -> None:
-        """Return when the engine inside answers.
+        """Return when the engine, or the cluster, inside answers.
 
         Raises:
             CacheIncomplete: It has to be prepared again.
@@ -120,7 +130,7 @@ class HostContainer(DockerContainer):
         got = f"it ended with exit status {status}" if container.status != "running" else "it does not yet"
         raise engine_error(
             self.container_name,
-            f"expected the engine inside to answer within {within_s:.0f} s, {got}; starting it",
+            f"expected what it carries to answer within {within_s:.0f} s, {got}; starting it",
             said.decode(),
         )
 

@@ -1,11 +1,9 @@
-"""The open shells on a replica's Docker host and in its services."""
+"""The open shells on a replica's host and in its services."""
 
-import shlex
 import threading
 from collections.abc import Sequence
 
 from drillbook.replica.engine import engine_environment
-from drillbook.replica.inner_engine import SERVICE_LABEL
 from drillbook.target.connect import Way
 from drillbook.target.session import ShellSession
 
@@ -38,15 +36,13 @@ class HostSessions:
         """
         return self._session(role, ["bash"], self._container, stateful=stateful)
 
-    def to_service(self, service: str) -> ShellSession:
-        """Return the shell in the container of a compose service.
+    def to_service(self, service: str, enter: str) -> ShellSession:
+        """Return the shell in a service.
 
-        The container is looked up anew with every connection, because a recreated one has another id.
+        Args:
+            service: Its name.
+            enter: Shell text that becomes a shell in it, on the host; run anew with every connection.
         """
-        filters = shlex.join(
-            [f"--filter=label={SERVICE_LABEL}={service}", "--filter=label=com.docker.compose.oneoff=False"]
-        )
-        enter = f'c=$(docker ps -aq {filters} | head -n 1); exec docker exec -i "${{c:-{shlex.quote(service)}}}" sh'
         return self._session(service, ["sh", "-c", enter], service)
 
     def close(self) -> None:

@@ -14,18 +14,16 @@ NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 _ANSWER_WITHIN_S = 2.0
 
 
-def not_ready(engine: InnerEngine, services: Sequence[str], urls: Mapping[str, str]) -> dict[str, str]:
-    """Return name -> reason for every service or URL that is not ready; URLs are asked when all services are.
+def not_ready(engine: InnerEngine, services: Sequence[str]) -> dict[str, str]:
+    """Return name -> reason for every service that is not ready.
 
     Args:
         engine: The replica's engine.
         services: Compose services that have to run, and to be healthy where they have a health check.
-        urls: URL that has to answer 200 -> its name.
     """
     containers = {str((one.get("Labels") or {}).get(SERVICE_LABEL)): one for one in engine.containers()}
     left = {name: why_not_running(containers.get(name)) for name in services}
-    left = {name: why for name, why in left.items() if why}
-    return left or not_answering(urls)
+    return {name: why for name, why in left.items() if why}
 
 
 def not_answering(urls: Mapping[str, str]) -> dict[str, str]:

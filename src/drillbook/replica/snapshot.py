@@ -1,4 +1,4 @@
-"""The state of a Docker host that a drill must leave as it found it, as paths and short values."""
+"""The state of a host, and of its Docker, that a drill must leave as it found it, as paths and short values."""
 
 import hashlib
 import json
@@ -11,6 +11,7 @@ from typing import Any
 from drillbook.errors import ReplicaError
 from drillbook.replica import Snapshot
 from drillbook.replica.inner_engine import ANSWERS_WITHIN_S, SERVICE_LABEL, InnerEngine
+from drillbook.target import Target
 
 __all__ = [
     "container_state",
@@ -22,6 +23,7 @@ __all__ = [
     "own_aliases",
     "port_state",
     "process_state",
+    "take_host_snapshot",
     "take_snapshot",
     "volume_state",
 ]
@@ -64,13 +66,28 @@ def take_snapshot(engine: InnerEngine, project: str, tracked: Sequence[str] = ()
     found.update(network_state(engine.get("/networks")))
     found.update(volume_state(engine.get("/volumes")))
     found.update(image_state(engine.get("/images/json")))
-    found.update(port_state(_said(engine, "ss -H -lntup")))
-    found.update(process_state(_said(engine, _PROCESSES)))
-    for table in ("filter", "nat"):
-        found.update(iptables_state(table, _said(engine, f"iptables-save -t {table} 2>/dev/null")))
-    found.update(_git_state(engine, project))
-    found.update(file_state(_said(engine, _hash_files(project, tracked)), project))
+    found.update(take_host_snapshot(engine.host, project, tracked))
     return dict(sorted(found.items()))
+
+
+def take_host_snapshot(host: Target, project: str, tracked: Sequence[str] = ()) -> Snapshot:
+    """Look at ports, processes, packet filters and files of a replica's host, whatever it carries.
+
+    Args:
+        host: An open shell on it.
+        project: The project's folder there.
+        tracked: Further files: patterns of the shell, absolute or relative to the project.
+
+    Raises:
+        ReplicaError: Something cannot be looked at.
+    """
+    found = port_state(_said(host, "ss -H -lntup"))
+    found.update(process_state(_said(host, _PROCESSES)))
+    for table in ("filter", "nat"):
+        found.update(iptables_state(table, _said(host, f"iptables-save -t {table} 2>/dev/null")))
+    found.update(_git_state(host, project))
+    found.update(file_state(_said(host, _hash_files(project, tracked)), project))
+    return found
 
 
 def own_aliases(network: Mapping[str, Any], container: Mapping[str, Any]) -> tuple[str, ...]:
@@ -162,9 +179,14 @@ def process_state(text: str) -> dict[str, str]:
 
 
 def iptables_state(table: str, text: str) -> dict[str, str]:
-    """Return a digest for each chain; addresses and bridges that the engine gives out do not count, nor does order."""
+    """Return a digest for each chain; addresses and bridges that the engine gives out do not count, nor does order.
+
+    What Kubernetes and its network plugins make for their pods and services is left out.
+    """
     chains: dict[str, list[str]] = {}
     for line in text.splitlines():
+        if re.search(r"[: ](?:KUBE|CNI)-", line):
+            continue
         if match := re.match(r"(?:\[\d+:\d+\] )?:(\S+) (\S+)", line):
             chains.setdefault(match[1], []).append(f"policy {match[2]}")
         elif match := re.match(r"(?:\[\d+:\d+\] )?-A (\S+) (.*)", line):
@@ -185,10 +207,10 @@ def file_state(text: str, project: str) -> dict[str, str]:
     return found
 
 
-def _git_state(engine: InnerEngine, project: str) -> dict[str, str]:
+def _git_state(host: Target, project: str) -> dict[str, str]:
     git = f"git -C {shlex.quote(project)}"
     text = _said(
-        engine,
+        host,
         f"if {git} rev-parse --git-dir >/dev/null 2>&1; then {git} rev-parse HEAD; {git} rev-parse --abbrev-ref HEAD; "
         f"{git} status --porcelain; fi",
     )
@@ -204,11 +226,11 @@ def _hash_files(project: str, tracked: Sequence[str]) -> str:
     return f"cd {shlex.quote(project)} || exit; set -- {_ALWAYS} {more}" + _HASH
 
 
-def _said(engine: InnerEngine, command: str) -> str:
-    said = engine.host.run(command, deadline_s=ANSWERS_WITHIN_S)
+def _said(host: Target, command: str) -> str:
+    said = host.run(command, deadline_s=ANSWERS_WITHIN_S)
     if said.exit_status:
         raise ReplicaError(
-            engine.host.name,
+            host.name,
             f"the snapshot needs `{command.strip()[:80]}`, which ended with exit status {said.exit_status}",
             evidence=said.err,
         )

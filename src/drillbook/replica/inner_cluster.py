@@ -1,0 +1,79 @@
+"""The cluster inside a replica, asked through the node's own shell."""
+
+import json
+import shlex
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from drillbook.errors import ReplicaError
+from drillbook.replica.inner_engine import ANSWERS_WITHIN_S
+from drillbook.target import Output, Target
+
+__all__ = ["InnerCluster"]
+
+_API = "https://127.0.0.1:6443"
+_ACCOUNT = "--cacert /run/kube/ca.crt --cert /run/kube/admin.crt --key /run/kube/admin.key"
+
+
+class InnerCluster:
+    """Reads what the API server of a replica's node says, and changes it.
+
+    A ``kubectl`` for each question would cost 100 ms of processor; curl costs 10.
+
+    Args:
+        host: An open shell on the node.
+    """
+
+    def __init__(self, host: Target) -> None:
+        self.host = host
+
+    def get(self, path: str, **parameters: str) -> Any:
+        """Return the answer to a GET of the API, as JSON; None where there is no such thing.
+
+        Raises:
+            ReplicaError: It does not answer, or with an error.
+        """
+        query = "&".join(f"{name}={quote(value)}" for name, value in parameters.items())
+        address = f"{_API}{path}" + (f"?{query}" if query else "")
+        said = self.host.run(
+            f"curl -sS -m {ANSWERS_WITHIN_S:.0f} -w '\\n%{{http_code}}' {_ACCOUNT} {shlex.quote(address)}",
+            deadline_s=ANSWERS_WITHIN_S + 5,
+        )
+        answer, _, status = said.out.rpartition("\n")
+        if status == "404":
+            return None
+        try:
+            if status == "200":
+                return json.loads(answer)
+        except ValueError:
+            pass
+        raise ReplicaError(
+            self.host.name, f"the replica's API server does not answer to {path}", evidence=(answer + said.err)[-2000:]
+        )
+
+    def items(self, path: str, **parameters: str) -> list[Mapping[str, Any]]:
+        """Return the items of a list; none where the cluster does not know the kind.
+
+        Raises:
+            ReplicaError: It does not answer, or with an error.
+        """
+        answer = self.get(path, **parameters)
+        return list(answer["items"]) if answer else []
+
+    def kubectl(self, words: str, *, within_s: float = ANSWERS_WITHIN_S) -> Output:
+        """Change something as ``kubectl`` does.
+
+        Args:
+            words: Shell text behind ``kubectl``.
+            within_s: Seconds that it may take.
+
+        Raises:
+            ReplicaError: It ends with another exit status than 0.
+        """
+        said = self.host.run(f"kubectl {words}", deadline_s=within_s)
+        if said.exit_status:
+            raise ReplicaError(
+                self.host.name, f"`kubectl {words[:80]}` ended with exit status {said.exit_status}", evidence=said.err
+            )
+        return said

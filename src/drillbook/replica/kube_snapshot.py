@@ -1,0 +1,118 @@
+"""The state of a cluster that a drill must leave as it found it, as paths and short values."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from drillbook.replica import Snapshot
+from drillbook.replica.inner_cluster import InnerCluster
+
+__all__ = ["leaves", "object_state", "take_cluster_snapshot"]
+
+_CORE = ("configmaps", "endpoints", "limitranges", "persistentvolumeclaims", "resourcequotas", "secrets", "services")
+_GROUPS = {
+    "apps/v1": ("daemonsets", "deployments", "statefulsets"),
+    "batch/v1": ("cronjobs", "jobs"),
+    "networking.k8s.io/v1": ("ingresses", "networkpolicies"),
+    "policy/v1": ("poddisruptionbudgets",),
+    "rbac.authorization.k8s.io/v1": ("rolebindings", "roles"),
+}
+_CLUSTER = ("/api/v1/nodes", "/api/v1/persistentvolumes", "/api/v1/namespaces")
+
+# What a restart, a rollout or the cluster itself writes.
+_NOT_STATE = frozenset(
+    {
+        "kubectl.kubernetes.io/restartedAt",
+        "kubectl.kubernetes.io/last-applied-configuration",
+        "deployment.kubernetes.io/revision",
+        "drillbook/replicas",
+    }
+)
+_LONG = 120
+
+
+def take_cluster_snapshot(cluster: InnerCluster, namespaces: Sequence[str]) -> Snapshot:
+    """Look at everything in some namespaces that a recovery may leave behind, and at nodes and volumes.
+
+    Pods are counted by owner and state: their names, addresses and ages change with every restart.
+
+    Args:
+        cluster: The replica's cluster.
+        namespaces: Their names.
+
+    Raises:
+        ReplicaError: Something cannot be looked at.
+    """
+    found: dict[str, str] = {}
+    for path in _CLUSTER:
+        for item in cluster.items(path):
+            found.update(object_state(path.rpartition("/")[2], item))
+    for namespace in namespaces:
+        places = [(f"/api/v1/namespaces/{namespace}", kind) for kind in _CORE]
+        places += [
+            (f"/apis/{group}/namespaces/{namespace}", kind) for group, kinds in _GROUPS.items() for kind in kinds
+        ]
+        for path, kind in places:
+            for item in cluster.items(f"{path}/{kind}"):
+                found.update(object_state(kind, item))
+        found.update(pod_state(namespace, cluster.items(f"/api/v1/namespaces/{namespace}/pods")))
+    return dict(sorted(found.items()))
+
+
+def pod_state(namespace: str, pods: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return how many pods each owner has, and how many of them are ready."""
+    counts: dict[str, list[int]] = {}
+    for pod in pods:
+        meta = pod["metadata"]
+        owner = next((str(one["name"]) for one in meta.get("ownerReferences") or ()), str(meta["name"]))
+        # The name of a ReplicaSet is its Deployment's and a hash of the template, which a rollout changes.
+        if template := (meta.get("labels") or {}).get("pod-template-hash"):
+            owner = owner.removesuffix(f"-{template}")
+        conditions = (pod.get("status") or {}).get("conditions") or ()
+        ready = any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+        count = counts.setdefault(owner, [0, 0])
+        count[0] += 1
+        count[1] += ready
+    return {f"{namespace}/pods/{owner}": f"{ready} of {there} ready" for owner, (there, ready) in counts.items()}
+
+
+def object_state(kind: str, item: Mapping[str, Any]) -> dict[str, str]:
+    """Return one entry for each leaf of what was asked of an object: labels, annotations, and all but its status."""
+    meta = item["metadata"]
+    place = f"{meta['namespace']}/{kind}" if "namespace" in meta else kind
+    key = f"{place}/{meta['name']}"
+    kept = {name: value for name, value in item.items() if name not in {"apiVersion", "kind", "metadata", "status"}}
+    if kind == "endpoints":
+        kept = {"addresses": sum(len(one.get("addresses") or ()) for one in item.get("subsets") or ())}
+    if kind == "nodes":
+        conditions = (item.get("status") or {}).get("conditions") or ()
+        kept["ready"] = next((one["status"] for one in conditions if one["type"] == "Ready"), "Unknown")
+    if kind in {"persistentvolumeclaims", "persistentvolumes", "namespaces"}:
+        kept["phase"] = (item.get("status") or {}).get("phase")
+    kept["labels"] = meta.get("labels") or {}
+    kept["annotations"] = meta.get("annotations") or {}
+    secret = kind == "secrets"
+    found = {f"{key}/{path}": _short(value, secret=secret) for path, value in leaves(kept)}
+    return found or {key: "there"}
+
+
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield path and value of every leaf of a JSON value; items of a list go by their name where they have one."""
+    if isinstance(value, Mapping):
+        for name, inner in sorted(value.items()):
+            if name not in _NOT_STATE:
+                yield from leaves(inner, f"{path}.{name}" if path else str(name))
+    elif isinstance(value, list):
+        for at, inner in enumerate(value):
+            name = inner.get("name", at) if isinstance(inner, Mapping) else at
+            yield from leaves(inner, f"{path}[{name}]")
+    else:
+        yield path, value
+
+
+def _short(value: Any, *, secret: bool) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    if secret or len(text) > _LONG:
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+    return text
