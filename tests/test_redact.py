@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from drillbook.redact import REDACTED, Redactor, is_secret_name
@@ -325,6 +325,7 @@ PIECES = st.sampled_from([*WORDS.split(), *PHRASES, *BLOCKS])
 
 
 @given(st.lists(PIECES, max_size=30).map("".join) | st.text())
+@example("--password =|password")
 @settings(max_examples=1500, deadline=None)
 def test_cleaning_twice_is_cleaning_once(text: str) -> None:
     redactor = Redactor(["known-secret"])

@@ -9,6 +9,10 @@ from drillbook.work import Look, Work, reconcile
 
 __all__ = ["Custody"]
 
+QUEUES_GIVE_BACK_WITHIN_S = 45.0
+"""What a consumer held when its queue was cut off is given to another only after a while: Celery looks for it 10 s
+after a worker's start (kombu's ``maybe_restore_messages``), and a worker takes some seconds to start."""
+
 _TOLD_KEYS = 20
 
 
@@ -49,11 +53,15 @@ class Custody:
         )
 
     def settle(self, within_s: float) -> None:
-        """Give what is queued time to be done, once the client has stopped, and record what became of everything."""
+        """Give what is queued time to be done, once the client has stopped, and record what became of everything.
+
+        Args:
+            within_s: Seconds; no fewer than ``QUEUES_GIVE_BACK_WITHIN_S`` where something still waits.
+        """
         self.look()
         if not self._looks:
             return
-        poll(self._has_settled, within_s=within_s, clock=self._clock)
+        poll(self._has_settled, within_s=max(within_s, QUEUES_GIVE_BACK_WITHIN_S), clock=self._clock)
         work = self._account()
         self._course.facts.work = work
         self._course.timeline.add(

@@ -79,7 +79,7 @@ def _hide_group(match: re.Match[str]) -> str:
     group: int | str = "s" if "s" in match.re.groupindex else 0
     secret = match[group]
     # Some programs print what they want to hide as stars, and a document has placeholders: these are no secrets.
-    if secret is None or secret.startswith(REDACTED) or _PLACEHOLDER.fullmatch(secret.strip("\"'")):
+    if secret is None or secret.lstrip("=:").startswith(REDACTED) or _PLACEHOLDER.fullmatch(secret.strip("\"'")):
         return match[0]
     start, end = match.start(group) - match.start(), match.end(group) - match.start()
     return match[0][:start] + REDACTED + match[0][end:]
