@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Unpack
 
-from drillbook.errors import NotSupported, UsageError
+from drillbook.clock import poll
+from drillbook.errors import NotSupported, ReplicaError, UsageError
 from drillbook.replica import Snapshot
 from drillbook.replica.content import Content
 from drillbook.replica.flags import HostKind
@@ -17,7 +18,8 @@ from drillbook.replica.snapshot import take_host_snapshot
 
 __all__ = ["KubeReplica"]
 
-_SYSTEM = ("kube-system/deployment/coredns", "kube-system/deployment/metrics-server")
+_SYSTEM = ("kube-system/deployment/coredns",)
+_METRICS = "/apis/metrics.k8s.io/v1beta1/nodes"
 
 
 class KubeReplica(HostedReplica):
@@ -103,6 +105,29 @@ class KubeReplica(HostedReplica):
             if why := why_not_rolled_out(lists[path].get(workload.name)):
                 left[str(workload)] = why
         return left
+
+    def wait_until_ready(self, within_s: float) -> None:
+        """Return when all workloads are rolled out, all URLs answer, and ``kubectl top`` has something to tell.
+
+        The last takes longer than a healthy start: figures are a difference of two looks, 10 s apart.
+
+        Args:
+            within_s: Seconds that it may take.
+
+        Raises:
+            ReplicaError: Names what is not ready, with its last output.
+        """
+        end_s = self._clock.monotonic_s() + within_s
+        super().wait_until_ready(within_s)
+        left_s = end_s - self._clock.monotonic_s()
+        if not poll(self._has_metrics, within_s=left_s, clock=self._clock, every_s=0.3):
+            raise ReplicaError(self.container_name, f"expected metrics of the node within {within_s:.0f} s, got none")
+
+    def _has_metrics(self) -> bool:
+        try:
+            return bool(self.cluster.items(_METRICS))
+        except ReplicaError:
+            return False  # 503 until metrics-server answers
 
     def last_words(self, left: Mapping[str, str]) -> Sequence[str]:
         """Return what these workloads printed last."""
