@@ -42,6 +42,7 @@ LAYERS = (
         "guard_sql",
     },
     {"evidence", "site", "lint", "ledger"},
+    {"found"},
     {"replica", "client", "work", "operator", "budget", "judge"},
     {"faults", "recovery", "course"},
     {"aftermath", "case", "custody"},

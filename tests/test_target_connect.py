@@ -37,7 +37,9 @@ def test_become_is_sudo_without_a_password_and_root_in_a_container() -> None:
     [
         "telnet://x", "web-1", "", "local:x", "local://x", "docker:web", "docker://", "docker://-x", "docker://a b",
         "docker:///srv", "ssh://", "ssh:web", "ssh://-oProxyCommand=reboot", "ssh://-l@x", "ssh://a:secret@x",
-        "ssh://x:port", "ssh://x;reboot",
+        "ssh://x:port", "ssh://x;reboot", "kubectl:x", "kubectl://kind/prod/web", "kubectl:///prod/pod/web",
+        "kubectl://-x/prod/pod/web", "kubectl://kind/prod/service/web", "kubectl://kind/Prod/pod/web",
+        "kubectl://kind/prod/pod/-web", "kubectl://kind/prod/pod/web/sh",
     ],
 )  # fmt: skip
 def test_a_uri_of_no_known_kind_is_refused_with_those_there_are(uri: str) -> None:
@@ -46,9 +48,50 @@ def test_a_uri_of_no_known_kind_is_refused_with_those_there_are(uri: str) -> Non
     assert "one of local:[/FOLDER], docker://NAME[/FOLDER], ssh://[USER@]HOST[:PORT][/FOLDER]" in str(caught.value)
 
 
-def test_kubectl_says_that_it_is_not_built_yet() -> None:
-    with pytest.raises(UsageError, match="kubectl:// targets are not built yet"):
-        connect("kubectl://kind/default/deployment/web")
+def test_kubectl_takes_context_namespace_kind_and_name() -> None:
+    argv = way_to("kubectl://kind-shop/prod/deployment/web").argv
+    assert argv == (
+        "kubectl",
+        "--context",
+        "kind-shop",
+        "--namespace",
+        "prod",
+        "exec",
+        "-i",
+        "deployment/web",
+        "--",
+        "sh",
+    )
+
+
+def test_a_context_of_eks_is_percent_encoded() -> None:
+    argv = way_to("kubectl://arn%3Aaws%3Aeks%3Aeu-west-1%3A123%3Acluster%2Fshop/prod/pod/web-0").argv
+    assert argv[2] == "arn:aws:eks:eu-west-1:123:cluster/shop"
+
+
+def test_nobody_becomes_root_in_a_pod() -> None:
+    with pytest.raises(UsageError, match="`become` cannot be had"):
+        way_to("kubectl://kind/prod/pod/web-0", become=True)
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        ('error: context "shop" does not exist', "kubectl config get-contexts"),
+        ('Error from server (NotFound): deployments.apps "web" not found', "get pods` lists"),
+        ('Error from server (Forbidden): pods "web-0" is forbidden: User "x" cannot create', "auth can-i"),
+        ('error: unable to upgrade connection: container not found ("web")', "what became of it"),
+        ("error: cannot exec into a container in a completed pod; current phase is Failed", "what became of it"),
+        ('OCI runtime exec failed: exec: "sh": executable file not found in $PATH', "there is no sh"),
+        ("The connection to the server 127.0.0.1:6443 was refused", "cluster-info"),
+        ("Unable to connect to the server: dial tcp: i/o timeout", "cluster-info"),
+        ("something else", ""),
+    ],
+)
+def test_what_kubectl_complains_of_has_a_hint(words: str, hint: str) -> None:
+    told = way_to("kubectl://kind-shop/prod/deployment/web").hint(words)
+    assert hint in told
+    assert "{place}" not in told
 
 
 def test_the_docker_command_talks_to_the_engine_that_the_sdk_uses(monkeypatch: pytest.MonkeyPatch) -> None:

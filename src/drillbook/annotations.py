@@ -9,7 +9,7 @@ __all__ = ["Annotation", "annotation_in"]
 
 _COMMENT = re.compile(r"\s*(?:<!--|#|--|//)?\s*drillbook:\s*(.*?)\s*(?:-->)?\s*", re.DOTALL)
 _PAIR = re.compile(r"([a-z-]+)=(.*)", re.DOTALL)
-_KEYS = ("ignore", "phase", "human-only")
+_KEYS = ("ignore", "phase", "scenario", "human-only")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +19,14 @@ class Annotation:
     Attributes:
         ignore: Ids of lint rules that are not to be reported.
         phase: What the section or block is for.
+        scenario: The section is a scenario, or a route: its title names one.
         human_only: Why only a person can do this.
         problem: What is wrong with the remark.
     """
 
     ignore: tuple[str, ...] = ()
     phase: Phase | None = None
+    scenario: bool = False
     human_only: str = ""
     problem: str = ""
 
@@ -47,6 +49,10 @@ def annotation_in(comment: str) -> Annotation | None:
             return Annotation(phase=Phase(value))
         case "phase":
             return Annotation(problem=f"expected one of {', '.join(Phase)} as phase, got {value!r}")
+        case "scenario" if value == "yes":
+            return Annotation(scenario=True)
+        case "scenario":
+            return Annotation(problem=f"expected scenario=yes, got {value!r}")
         case "human-only" if value:
             return Annotation(human_only=" ".join(value.split()))
     expected = ", ".join(f"{key}=…" for key in _KEYS)

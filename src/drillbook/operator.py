@@ -6,6 +6,7 @@ from itertools import takewhile
 
 from drillbook.errors import CommandRefused, CommandTimeout
 from drillbook.evidence import Finding, Record, Transcript
+from drillbook.found import found_in
 from drillbook.model import Command, Effect, Phase, Runbook, Step
 from drillbook.placeholders import assigned, bind
 from drillbook.rewrite import Rewritten, rewrite, typed_into
@@ -84,13 +85,19 @@ class Operator:
                 read[command.text] = self.run(step, command)
         return self.transcript
 
-    def run(self, step: Step, command: Command) -> Record:
+    def run(self, step: Step, command: Command, *, is_patient: bool = False) -> Record:
         """Run one command, or write down why it is not run.
+
+        Args:
+            step: Where it stands.
+            command: What is run.
+            is_patient: Give it the time of one that changes something: in a recovery, what reads also waits.
 
         Raises:
             TargetUnreachable: The operator's host does not answer.
         """
-        bound = bind(command.text, self._variables, self._assigned)
+        known = {**found_in(self.transcript), **self._variables}
+        bound = bind(command.text, known, self._assigned)
         if bound.unbound:
             return self._skip(step, command, f"no value for {', '.join(bound.unbound)}")
         openers = [bind(opener.text, self._variables, self._assigned) for opener in self._openers(command)]
@@ -103,7 +110,7 @@ class Operator:
             if not changed.text:
                 return waited
         vouched = self._vouched or command.id in self.site.reads
-        usual_s = READ_DEADLINE_S if command.effect is Effect.READ else CHANGE_DEADLINE_S
+        usual_s = READ_DEADLINE_S if command.effect is Effect.READ and not is_patient else CHANGE_DEADLINE_S
         deadline_s = max(usual_s, self.site.deadline_s)
         try:
             output = self.site.host_for("operator", vouched=vouched).run(changed.text, deadline_s=deadline_s)

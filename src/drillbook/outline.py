@@ -16,6 +16,7 @@ class _Heading:
     title: str
     path: str
     phase: Phase | None = None
+    is_scenario: bool = False
 
 
 class Outline:
@@ -50,6 +51,11 @@ class Outline:
         if self._open:
             self._open[-1].phase = phase
 
+    def declare_scenario(self) -> None:
+        """Take the author's word that the section is a scenario."""
+        if self._open:
+            self._open[-1].is_scenario = True
+
     def next_id(self) -> str:
         """Return a new id: the heading path and the ordinal there."""
         path = self._open[-1].path if self._open else "start"
@@ -69,7 +75,8 @@ class Outline:
     @property
     def scenario(self) -> str | None:
         """Title of the scenario that the section belongs to, or None."""
-        return scenario_of(self._headings())
+        declared = next((heading.title for heading in self._open if heading.is_scenario), None)
+        return declared or scenario_of(self._headings())
 
     def phase(self, effects: Iterable[Effect] = ()) -> Phase:
         """Return what a block with commands of these effects is for here."""

@@ -150,6 +150,8 @@ class _Reader:
             self.problems.append(Problem(first, found.problem, "remark"))
         elif found and found.phase:
             self._outline.declare(found.phase)
+        elif found and found.scenario:
+            self._outline.declare_scenario()
         elif found and found.ignore and not self._outline.titles:
             self.ignored.append(Ignored(found.ignore, 1, len(self._lines)))
         elif found:

@@ -143,7 +143,8 @@ def bind(text: str, variables: Mapping[str, str], known: Collection[str] = ()) -
     Args:
         text: The command.
         variables: Values by name; looked up as the placeholder is written (``<pod-name>``, a sample time), then by
-            the name inside of its brackets, then by that in lower case with dashes.
+            the name inside of its brackets, then by that in lower case with dashes, then with underscores, as labels of
+            alerts have them.
         known: Shell variables that were set before it.
 
     Returns:
@@ -171,7 +172,7 @@ def bind(text: str, variables: Mapping[str, str], known: Collection[str] = ()) -
 
 def _lookup(name: str, variables: Mapping[str, str]) -> str | None:
     key = key_of(name)
-    for spelling in (name, key, re.sub(r"[ _]", "-", key.lower())):
+    for spelling in (name, key, re.sub(r"[ _]", "-", key.lower()), re.sub(r"[ -]", "_", key.lower())):
         if spelling in variables:
             return variables[spelling]
     return None

@@ -44,7 +44,7 @@ class Recovery:
                 if command.id in self._read_already:
                     self._operator.skip(step, command, "read already, before the recovery")
                 else:
-                    self._operator.run(step, command)
+                    self._operator.run(step, command, is_patient=True)
 
     def _by_person(self, step: Step) -> None:
         hand = self._by_hand.get(step.id)

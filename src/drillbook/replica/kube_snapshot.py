@@ -26,6 +26,7 @@ _NOT_STATE = frozenset(
         "kubectl.kubernetes.io/restartedAt",
         "kubectl.kubernetes.io/last-applied-configuration",
         "deployment.kubernetes.io/revision",
+        "endpoints.kubernetes.io/last-change-trigger-time",
         "drillbook/replicas",
     }
 )

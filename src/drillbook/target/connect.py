@@ -12,11 +12,31 @@ from drillbook.target.session import Guard, ShellSession
 
 __all__ = ["SCHEMES", "Way", "connect", "connect_first", "docker_argv", "inside", "way_to"]
 
-SCHEMES = ("local:[/FOLDER]", "docker://NAME[/FOLDER]", "ssh://[USER@]HOST[:PORT][/FOLDER]")
-"""The URIs that can be connected to; commands run in the folder, where one is given."""
+SCHEMES = (
+    "local:[/FOLDER]",
+    "docker://NAME[/FOLDER]",
+    "ssh://[USER@]HOST[:PORT][/FOLDER]",
+    "kubectl://CONTEXT/NAMESPACE/KIND/NAME",
+)
+"""The URIs that can be connected to; commands run in the folder, where one is given.
+
+A kubectl context is percent-encoded, because those of EKS hold ``:`` and ``/``.
+"""
 
 _SSH_CONNECT_WITHIN_S = 10
 _DOCKER_NAME = r"[a-zA-Z0-9][a-zA-Z0-9_.-]*"
+_KUBE_NAME = r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?"
+_KUBE_KINDS = frozenset("pod po deployment deploy statefulset sts daemonset ds replicaset rs job".split())
+_KUBE_HINTS = (
+    ("context", "does not exist", "`kubectl config get-contexts` lists the contexts there are"),
+    ("(forbidden)", "", "`kubectl {place} auth can-i create pods/exec` has to say yes"),
+    ("(notfound)", "", "`kubectl {place} get pods` lists the pods there are"),
+    ("container not found", "", "`kubectl {place} get pods` tells what became of it"),
+    ("cannot exec", "", "`kubectl {place} get pods` tells what became of it"),
+    ("executable file not found", "", "there is no sh in its image: connect to a pod that has one"),
+    ("connection to the server", "", "the API server is not in reach: `kubectl --context … cluster-info`"),
+    ("unable to connect to the server", "", "the API server is not in reach: `kubectl --context … cluster-info`"),
+)
 
 _HINTS = (
     ("no such container", "`docker ps -a` lists the containers there are"),
@@ -52,6 +72,9 @@ class Way:
     def hint(self, words: str) -> str:
         """Return what to do about the program's last words; empty where they are not known."""
         words = words.lower()
+        if self.argv[0] == "kubectl":
+            found = (hint for sign, too, hint in _KUBE_HINTS if sign in words and too in words)
+            return next((hint.format(place=self.place) for hint in found), "")
         return next((hint.format(place=self.place) for sign, hint in _HINTS if sign in words), "")
 
 
@@ -67,7 +90,7 @@ def way_to(uri: str, *, become: bool = False, where: str = "") -> Way:
 
     Args:
         uri: One of ``SCHEMES``.
-        become: Run everything as root: ``sudo -n`` here and over ssh, ``-u 0`` in a container.
+        become: Run everything as root: ``sudo -n`` here and over ssh, ``-u 0`` in a container; not possible in a pod.
         where: Named in errors; the URI itself where empty.
 
     Raises:
@@ -78,11 +101,9 @@ def way_to(uri: str, *, become: bool = False, where: str = "") -> Way:
         "local": _local,
         "docker": _docker,
         "ssh": _ssh,
+        "kubectl": _kubectl,
     }
     valid = "one of " + ", ".join(SCHEMES)
-    if scheme == "kubectl":
-        hint = f"use {valid}; a pod's node or a jump host with kubectl can be an ssh:// target"
-        raise UsageError(where or uri, f"kubectl:// targets are not built yet, got {uri!r}", hint=hint)
     found = ways[scheme](rest, uri, become) if scheme in ways else None
     if found is None:
         raise UsageError(where or "target", f"expected {valid}, got {uri!r}")
@@ -130,6 +151,21 @@ def _ssh(rest: str, uri: str, become: bool) -> tuple[tuple[str, ...], str] | Non
     if folder:
         shell += f" -c {shlex.quote(_stand_in(folder))}"
     return ("ssh", *options, "--", place, f"exec {shell}"), place
+
+
+def _kubectl(rest: str, uri: str, become: bool) -> tuple[tuple[str, ...], str] | None:
+    if become:
+        raise UsageError(uri, "a command in a pod runs as the container's own user, so `become` cannot be had")
+    parts = rest.removeprefix("//").split("/")
+    if not rest.startswith("//") or len(parts) != 4:
+        return None
+    context, (namespace, kind, name) = urllib.parse.unquote(parts[0]), parts[1:]
+    if not context or context.startswith("-") or kind not in _KUBE_KINDS:
+        return None
+    if not re.fullmatch(_KUBE_NAME, namespace) or not re.fullmatch(_KUBE_NAME, name):
+        return None
+    where = ("--context", context, "--namespace", namespace)
+    return ("kubectl", *where, "exec", "-i", f"{kind}/{name}", "--", "sh"), f"--context {context} -n {namespace}"
 
 
 def _stand_in(folder: str) -> str:

@@ -1,0 +1,217 @@
+"""The web3 marketplace: is it really back, and if not, which cause does its runbook name?"""
+
+import json
+import re
+import uuid
+
+import pytest
+
+from drillbook.clock import SystemClock, poll
+from drillbook.evidence import expect
+
+NAMESPACE = "web3-marketplace-prod"
+API = "https://api.web3marketplace.com"
+ASSESS = "immediate-actions-0-5-minutes/1-assess-impact#1"
+DEEP = "investigation-5-15-minutes/4-deep-dive-analysis#1"
+CONNECTIVITY = "investigation-5-15-minutes/5-database-connectivity#1"
+EXTERNAL = "investigation-5-15-minutes/6-external-dependencies"
+BACKEND = "resolution-steps/backend-service-down"
+FRONTEND = "resolution-steps/frontend-service-down"
+DATABASE = "resolution-steps/database-service-down"
+REDIS = "resolution-steps/redis-service-down"
+RESTORED = "post-incident-actions/1-service-restoration-verification#1"
+PERFORMANCE = "post-incident-actions/2-performance-validation#1"
+
+WORKLOADS = ("backend-deployment", "frontend-deployment", "postgres-primary", "postgres-replica", "redis-master")
+SERVICES = ("backend-service", "frontend-service", "postgres-primary-service", "redis-master-service")
+SETTLED_WITHIN_S = 5.0
+NO_SUCH_NAME = r"could not translate host name|Could not resolve host|Name or service not known|ENOTFOUND"
+
+
+@pytest.mark.verify
+@pytest.mark.covers(f"{RESTORED}.2", f"{RESTORED}.3")
+def test_customers_get_in(runs):
+    """Both public addresses answer 200 and call themselves healthy, the API with database and Redis connected."""
+    api = runs(f"{RESTORED}.2")
+    expect(api.exit_status == 0, "HTTP 200 from the API", api.err or api.out)
+    said = json.loads(api.out)
+    expect(said["database"] == said["redis"] == "connected", "database and redis connected", api.out)
+    site = runs(f"{RESTORED}.3")
+    expect(site.exit_status == 0, "HTTP 200 from the site", site.err or site.out)
+    expect(json.loads(site.out)["status"] == "healthy", '"status": "healthy"', site.out)
+
+
+@pytest.mark.verify
+@pytest.mark.covers("immediate-actions-0-5-minutes/1-assess-impact#1.3")
+def test_the_shop_window_shows_listings(operator):
+    """The site's first page lists what the API has."""
+    page = operator.run("curl -fsS --max-time 4 https://web3marketplace.com/")
+    expect(page.exit_status == 0, "HTTP 200 from the first page", page.err)
+    expect(re.search(r"<li>.*ETH", page.out), "at least one listing with its price", page.out[-300:])
+
+
+@pytest.mark.verify
+@pytest.mark.covers(f"{DEEP}.5", f"{RESTORED}.1")
+def test_every_workload_has_its_pods(runs):
+    """Each Deployment and StatefulSet has as many ready pods as it should have, and at least one."""
+    counts = ready_counts(runs(f"{DEEP}.5"))
+    for name in WORKLOADS:
+        ready, wanted = counts.get(name, (0, 0))
+        expect(ready == wanted > 0, f"all pods of {name} ready", f"{ready} of {wanted}")
+    pods = runs(f"{RESTORED}.1")
+    unwell = [line for line in pods.out.splitlines()[1:] if not re.search(r"\s(?:Running|Completed)\s", line)]
+    expect(pods.exit_status == 0 and not unwell, "pods that run", "\n".join(unwell) or pods.err)
+
+
+@pytest.mark.verify
+def test_every_service_leads_somewhere(operator):
+    """Each Service has at least one address behind it."""
+    said = operator.run(f"kubectl get endpointslices -n {NAMESPACE} -o json")
+    expect(said.exit_status == 0, "a list of endpoint slices", said.err)
+    ready = dict.fromkeys(SERVICES, 0)
+    for item in json.loads(said.out)["items"]:
+        name = item["metadata"]["labels"].get("kubernetes.io/service-name")
+        if name in ready:
+            ready[name] += sum(one["conditions"].get("ready") is True for one in item.get("endpoints") or ())
+    expect(all(ready.values()), "an address behind each Service", ready)
+
+
+@pytest.mark.verify
+@pytest.mark.covers(f"{DEEP}.3")
+def test_claims_are_bound(runs):
+    """Each claim has its volume."""
+    said = runs(f"{DEEP}.3")
+    claims = re.findall(r"^persistentvolumeclaim/(\S+)\s+(\S+)", said.out, re.MULTILINE)
+    expect(claims, "claims", said.err or said.out)
+    unbound = [f"{name} {phase}" for name, phase in claims if phase != "Bound"]
+    expect(not unbound, "Bound", unbound)
+
+
+@pytest.mark.verify
+@pytest.mark.covers(f"{DATABASE}#1.1", f"{DATABASE}#1.2", f"{DATABASE}#1.3", f"{PERFORMANCE}.6")
+def test_database_replicates(runs):
+    """The database accepts connections, has room on its disk, and a replica follows it."""
+    answer = runs(f"{DATABASE}#1.1")
+    expect("accepting connections" in answer.out, "accepting connections", answer.out or answer.err)
+    disk = runs(f"{DATABASE}#1.2")
+    used = re.search(r"(\d+)%", disk.out)
+    expect(used and int(used[1]) < 95, "less than 95 % in use", disk.out or disk.err)
+    replicas = runs(f"{DATABASE}#1.3")
+    expect("streaming" in replicas.out, "a replica that is streaming", replicas.out or replicas.err)
+
+
+@pytest.mark.verify
+@pytest.mark.covers(f"{REDIS}#1.1", f"{REDIS}#1.2")
+def test_redis_has_room(runs):
+    """Redis answers, and less than 95 % of its memory is in use."""
+    pong = runs(f"{REDIS}#1.1")
+    expect(pong.out.strip() == "PONG", "PONG", pong.err or pong.out)
+    used, limit = redis_memory(runs(f"{REDIS}#1.2").out)
+    expect(not limit or used < 0.95 * limit, "below 95 % of maxmemory", f"used {used}, maxmemory {limit}")
+
+
+@pytest.mark.verify
+@pytest.mark.covers(f"{EXTERNAL}#1.2")
+def test_exchange_rate_is_had(runs, operator):
+    """The external API answers the backend, and a customer gets the exchange rate that comes from it."""
+    answer = runs(f"{EXTERNAL}#1.2")
+    expect(answer.exit_status == 0, "HTTP 200 from the external API", answer.err or answer.out)
+    rate = operator.run(f"curl -fsS --max-time 4 {API}/rate")
+    expect(rate.exit_status == 0, "an exchange rate", rate.err or rate.out)
+
+
+@pytest.mark.verify(writes=True)
+def test_an_order_goes_through(operator):
+    """An order that is placed now is settled."""
+    curl = "curl -fsS --max-time 4 -H 'Content-Type: application/json'"
+    session = operator.run(f"{curl} -X POST {API}/session")
+    expect(session.exit_status == 0, "a session", session.err or session.out)
+    key, token = f"verification-{uuid.uuid4()}", json.loads(session.out)["token"]
+    order = json.dumps({"id": key, "listing": 1, "quantity": 1})
+    placed = operator.run(f"{curl} -X POST -H 'Authorization: Bearer {token}' -d '{order}' {API}/orders")
+    expect(placed.exit_status == 0, "an order that is accepted", placed.err or placed.out)
+
+    def is_settled():
+        return '"status":"settled"' in operator.run(f"{curl} {API}/orders/{key}").out
+
+    settled = poll(is_settled, within_s=SETTLED_WITHIN_S, clock=SystemClock(), every_s=0.2)
+    expect(settled, f"the order settled within {SETTLED_WITHIN_S:.0f} s", "it is not")
+
+
+@pytest.mark.diagnose
+@pytest.mark.covers(DATABASE)
+def test_database_is_well(transcript):
+    """The database runs, answers, has room on its disk, and lets the backend in."""
+    ready, wanted = ready_counts(transcript.told(f"{DEEP}.5")).get("postgres-primary", (0, 0))
+    expect(ready == wanted > 0, "postgres-primary ready", f"{ready} of {wanted} pods ready")
+    answer = transcript[f"{DATABASE}#1.1"]
+    expect("accepting connections" in answer.out, "accepting connections", answer.out or answer.err)
+    full = transcript.find(r"\s100%\s", among=[f"{DATABASE}#1.2"])
+    expect(not full, "room on the database's disk", full)
+    inside = transcript[f"{CONNECTIVITY}.1"]
+    if was_asked(inside) and not re.search(NO_SUCH_NAME, inside.err):
+        expect(inside.exit_status == 0, "a row for the backend", inside.err or "no answer in time")
+
+
+@pytest.mark.diagnose
+@pytest.mark.covers(REDIS)
+def test_redis_is_well(transcript):
+    """Redis runs, answers PONG from within and to the backend, and has room."""
+    ready, wanted = ready_counts(transcript.told(f"{DEEP}.5")).get("redis-master", (0, 0))
+    expect(ready == wanted > 0, "redis-master ready", f"{ready} of {wanted} pods ready")
+    pong = transcript[f"{REDIS}#1.1"]
+    expect(pong.out.strip() == "PONG", "PONG", pong.err or pong.out or "no answer in time")
+    used, limit = redis_memory(transcript[f"{REDIS}#1.2"].out)
+    expect(not limit or used < 0.95 * limit, "below 95 % of maxmemory", f"used {used}, maxmemory {limit}")
+    inside = transcript[f"{EXTERNAL}#1.1"]
+    if was_asked(inside) and not re.search(NO_SUCH_NAME, inside.err):
+        expect(inside.out.strip() == "PONG", "PONG for the backend", inside.err or inside.out or "no answer in time")
+
+
+@pytest.mark.diagnose
+@pytest.mark.covers(EXTERNAL)
+def test_external_api_answers(transcript):
+    """What is not ours answers, where there is a backend that can ask, and names are known."""
+    answer = transcript[f"{EXTERNAL}#1.2"]
+    if was_asked(answer) and not re.search(NO_SUCH_NAME, answer.err):
+        expect(answer.exit_status == 0, "HTTP 200 from the external API", answer.err or answer.out)
+
+
+@pytest.mark.diagnose
+@pytest.mark.covers(BACKEND)
+def test_backend_is_well(transcript):
+    """The backend has its pods, unless it is database or Redis that it waits for."""
+    counts = ready_counts(transcript.told(f"{DEEP}.5"))
+    ready, wanted = counts.get("backend-deployment", (0, 0))
+    depends_on = [counts.get(name, (0, 0)) for name in ("postgres-primary", "redis-master")]
+    if all(ready == wanted > 0 for ready, wanted in depends_on):
+        expect(ready == wanted > 0, "all pods of the backend ready", f"{ready} of {wanted}")
+
+
+@pytest.mark.diagnose
+@pytest.mark.covers(FRONTEND)
+def test_frontend_is_well(transcript):
+    """The frontend has its pods, its build is in them, and it serves."""
+    ready, wanted = ready_counts(transcript.told(f"{DEEP}.5")).get("frontend-deployment", (0, 0))
+    expect(ready == wanted > 0, "all pods of the frontend ready", f"{ready} of {wanted}")
+    build = transcript[f"{FRONTEND}#1.1"]
+    expect("BUILD_ID" in build.out, "a build in /app/.next", build.err or build.out)
+    serves = transcript[f"{FRONTEND}#1.3"]
+    expect(re.match(r"HTTP/\S+ 200", serves.out), "HTTP 200 from the server itself", serves.err or serves.out)
+
+
+def ready_counts(answer):
+    """Return name of a workload -> (ready, wanted) from ``kubectl get deployments,statefulsets``."""
+    rows = re.findall(r"^\w+\.apps/(\S+)\s+(\d+)/(\d+)", answer.out, re.MULTILINE)
+    return {name: (int(ready), int(wanted)) for name, ready, wanted in rows}
+
+
+def was_asked(answer):
+    """Return whether a command ran in its container; else what failed is kubectl's way into it."""
+    return answer.exit_status == 0 or "command terminated with exit code" in answer.err
+
+
+def redis_memory(info):
+    """Return bytes in use and the limit (0 for none) from what ``info memory`` says."""
+    figures = dict(re.findall(r"^(used_memory|maxmemory):(\d+)", info, re.MULTILINE))
+    return int(figures.get("used_memory", 0)), int(figures.get("maxmemory", 0))
