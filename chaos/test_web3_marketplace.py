@@ -1,12 +1,26 @@
-"""Drills of the web3 marketplace, on a Kubernetes node: what breaks, and what is declared of it."""
+"""Drills of the web3 marketplace, on a Kubernetes node: what breaks, and what is declared of it.
+
+A row says which alert must fire (None: none does, a finding about the alerts), which scenario diagnosis must name
+(None: the document does not know the cause) and after which scenario verification is green (None: the document does
+not heal it).
+"""
+
+import base64
 
 import pytest
 
 from drillbook.budget import Budget, Milestone
 from drillbook.case import Case
+from drillbook.faults.connections import ConnectionsExhausted
 from drillbook.faults.disconnect import Disconnect
+from drillbook.faults.disk import DiskFull
+from drillbook.faults.node_part import PartDown
+from drillbook.faults.object import NoAnswer, ObjectChanged, PodStuck
+from drillbook.faults.oom import OutOfMemory
 from drillbook.faults.pause import Pause
+from drillbook.faults.redis_full import RedisFull
 from drillbook.faults.stop import Stop
+from drillbook.units import parse_bytes
 
 DOWN = "ServiceDown"
 RESTART = "3. Immediate Recovery Attempts"
@@ -16,22 +30,133 @@ DATABASE = "Database Service Down"
 REDIS = "Redis Service Down"
 EXTERNAL = "6. External Dependencies"
 
+NAMESPACE = "web3-marketplace-prod"
+DEPLOYMENT = f"{NAMESPACE}/deployment/backend-deployment"
+API_GONE = NoAnswer("http://10.96.30.10:3000/live")
+
 BUDGETS = (
     Budget(Milestone.PERSON, "Immediate Actions (0-5 minutes)"),
     Budget(Milestone.NAMED, "Investigation (5-15 minutes)"),
+)
+
+
+def stuck(*reasons: str) -> PodStuck:
+    """Return the symptom of a pod of the backend that does not come up."""
+    return PodStuck(NAMESPACE, "backend", reasons)
+
+
+def container(**changes: object) -> dict[str, object]:
+    """Return a patch of the backend's container."""
+    return {"spec": {"template": {"spec": {"containers": [{"name": "backend", **changes}]}}}}
+
+
+NO_ADDRESS = {"name": "EXTERNAL_API_URL", "value": "", "valueFrom": None}
+OLD_PASSWORD = base64.b64encode(b"postgres://marketplace:old@postgres-primary-service:5432/web3marketplace").decode()
+CLAIM = {"volumes": [{"name": "cache", "persistentVolumeClaim": {"claimName": "listings-cache"}}]}
+
+CRASHES = ObjectChanged(
+    DEPLOYMENT, container(env=[NO_ADDRESS]), stuck("CrashLoopBackOff"), "a release whose EXTERNAL_API_URL is empty"
+)
+NO_IMAGE = ObjectChanged(
+    DEPLOYMENT,
+    container(image="web3-marketplace/backend:2.5.0"),
+    stuck("ErrImagePull", "ImagePullBackOff"),
+    "a release whose image is in no registry",
+)
+NEVER_READY = ObjectChanged(
+    DEPLOYMENT,
+    container(readinessProbe={"httpGet": {"path": "/healthz", "port": "http"}}),
+    stuck("ContainersNotReady"),
+    "a release whose readiness probe asks for a path that is not there",
+)
+TOO_BIG = ObjectChanged(
+    DEPLOYMENT,
+    container(resources={"requests": {"memory": "3Gi"}, "limits": {"memory": "3Gi"}, "$patch": "replace"}),
+    stuck("Unschedulable"),
+    "a release that requests more memory than the node has",
+)
+UNBOUND = ObjectChanged(
+    DEPLOYMENT,
+    {"spec": {"template": {"spec": CLAIM}}},
+    stuck("Unschedulable"),
+    "a release with a claim that nobody binds",
+)
+NO_KEY = ObjectChanged(
+    f"{NAMESPACE}/configmap/web3-marketplace-config",
+    {"data": {"REDIS_URL": None}},
+    API_GONE,
+    "REDIS_URL is gone from the ConfigMap, and the backend was started anew",
+    restarts=("backend",),
+)
+OLD_SECRET = ObjectChanged(
+    f"{NAMESPACE}/secret/web3-marketplace-secrets",
+    {"data": {"DATABASE_URL": OLD_PASSWORD}},
+    API_GONE,
+    "the Secret has a password of the database that is not valid, and the backend was started anew",
+    restarts=("backend",),
+)
+NO_SELECTOR = ObjectChanged(
+    f"{NAMESPACE}/service/backend-service",
+    {"spec": {"selector": {"app": "backend-v2"}}},
+    API_GONE,
+    "the Service of the backend selects pods that are not there",
+)
+NO_QUOTA = ObjectChanged(
+    f"{NAMESPACE}/resourcequota/web3-marketplace-quota",
+    {"spec": {"hard": {"pods": "2"}}},
+    API_GONE,
+    "the namespace may have two pods, and the backend's have to be made anew",
+    restarts=("backend",),
 )
 
 TABLE = (
     Case("backend-scaled", (Stop("backend"),), alert=DOWN, cause=BACKEND, heals=RESTART),
     Case("backend-hung", (Pause("backend"),), alert=DOWN, cause=BACKEND, heals=BACKEND),
     Case("backend-cut", (Disconnect("backend"),), alert=DOWN, cause=BACKEND, heals=BACKEND),
+    Case("backend-oom", (OutOfMemory("backend", parse_bytes("180M")),), alert=DOWN, cause=BACKEND, heals=None),
+    Case("backend-crashes", (CRASHES,), alert=None, cause=BACKEND, heals=None),
+    Case("backend-image", (NO_IMAGE,), alert=None, cause=BACKEND, heals=None),
+    Case("backend-never-ready", (NEVER_READY,), alert=None, cause=BACKEND, heals=None),
+    Case("backend-too-big", (TOO_BIG,), alert=None, cause=BACKEND, heals=None),
+    Case("backend-claim", (UNBOUND,), alert=None, cause=BACKEND, heals=None),
+    Case("config-key", (NO_KEY,), alert=DOWN, cause=BACKEND, heals=None),
+    Case("secret", (OLD_SECRET,), alert=DOWN, cause=BACKEND, heals=None),
+    Case("selector", (NO_SELECTOR,), alert=DOWN, cause=None, heals=None),
+    Case("quota", (NO_QUOTA,), alert=DOWN, cause=BACKEND, heals=None),
     Case("frontend-hung", (Pause("frontend"),), alert=DOWN, cause=FRONTEND, heals=FRONTEND),
     Case("database-hung", (Pause("postgres-primary"),), alert=DOWN, cause=DATABASE, heals=DATABASE),
     Case("database-cut", (Disconnect("postgres-primary"),), alert=DOWN, cause=DATABASE, heals=DATABASE),
     Case("database-scaled", (Stop("postgres-primary"),), alert=DOWN, cause=DATABASE, heals=None),
+    Case(
+        "database-connections",
+        (ConnectionsExhausted("postgres-primary", "marketplace", "web3marketplace", sessions=60),),
+        alert=DOWN,
+        cause=DATABASE,
+        heals=None,
+    ),
+    Case(
+        "database-disk",
+        (DiskFull("postgres-primary", "/var/lib/volumes/postgres-primary/backups/dump-1.sql"),),
+        alert=DOWN,
+        cause=DATABASE,
+        heals=None,
+    ),
     Case("redis-hung", (Pause("redis-master"),), alert=DOWN, cause=REDIS, heals=REDIS),
     Case("redis-cut", (Disconnect("redis-master"),), alert=DOWN, cause=REDIS, heals=REDIS),
+    Case("redis-full", (RedisFull("redis-master"),), alert=None, cause=REDIS, heals=None),
     Case("external", (Stop("outside"),), alert=None, cause=EXTERNAL, heals=None),
+    Case("dns", (Stop("dns"),), alert=DOWN, cause=None, heals=None),
+    Case(
+        "kubelet",
+        (
+            PartDown(
+                "kubelet", shows="kubectl get node -o jsonpath={.items[0].status.conditions[-1].status} | grep -v True"
+            ),
+        ),
+        alert=DOWN,
+        cause=None,
+        heals=None,
+    ),
 )
 
 

@@ -472,6 +472,8 @@ kubectl rollout status deployment/backend -n web3
 kubectl rollout history deployment/inference-gateway 2>/dev/null || docker inspect inference-gateway --format='{{.Created}}'
 kubectl exec -it -n web3 statefulset/redis-master -- redis-cli config get "*"
 kubectl exec -n web3 deployment/backend -- curl -I https://api.external-service.com/health
+kubectl exec --pod-running-timeout=3s -n web3 deployment/backend -- psql -c "SELECT 1;"
+kubectl logs -n web3 deployment/backend --pod-running-timeout=3s --previous
 kubectl exec -n web3 statefulset/postgres -- psql -U postgres -c "SELECT * FROM pg_stat_replication;"
 systemctl status microdiff-matdesign
 systemctl is-active pynomaly

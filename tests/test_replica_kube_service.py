@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from drillbook.replica.kube_service import Workload, why_not_rolled_out
+from drillbook.replica.kube_service import Workload, ready_after_s, why_not_rolled_out
 
 
 def workload(wanted: int = 2, **status: Any) -> dict[str, Any]:
@@ -41,3 +41,14 @@ def test_where_a_workload_is() -> None:
 def test_a_workload_of_another_kind_is_refused(text: str) -> None:
     with pytest.raises((ValueError, KeyError)):
         Workload(text)
+
+
+@pytest.mark.parametrize(("status", "after_s"), [("True", 8.0), ("False", 0.0)])
+def test_how_long_a_pod_took_to_be_ready(status: str, after_s: float) -> None:
+    ready = {"type": "Ready", "status": status, "lastTransitionTime": "2026-01-01T00:00:09Z"}
+    pod = {"metadata": {"creationTimestamp": "2026-01-01T00:00:01Z"}, "status": {"conditions": [ready]}}
+    assert ready_after_s(pod) == after_s
+
+
+def test_a_pod_that_was_never_looked_at_is_not_ready() -> None:
+    assert ready_after_s({"metadata": {"creationTimestamp": "2026-01-01T00:00:01Z"}}) == 0.0

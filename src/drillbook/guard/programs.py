@@ -207,7 +207,7 @@ _KUBECTL = Spec(
     "containers heads "
     "ignore-not-found show-events short client stdin tty minify all-pods",
     long_valued="namespace selector output sort-by field-selector context container tail since since-time limit-bytes "
-    "revision timeout request-timeout for label-columns types chunk-size max-log-requests",
+    "revision timeout request-timeout for label-columns types chunk-size max-log-requests pod-running-timeout",
 )
 _KUBECTL_VERBS = {
     "get": "", "describe": "", "logs": "", "top": "pod pods po node nodes no", "version": "", "api-resources": "",

@@ -363,7 +363,9 @@ def _run_kubectl(program: str, words: list[Word], arguments: list[str], depth: i
     if "--" not in rest:
         raise Refusal("kubectl exec without -- is not looked into")
     at = rest.index("--")
-    spec = Spec(flags="itq", valued="nc", long="stdin tty quiet", long_valued="namespace container context")
+    spec = Spec(
+        flags="itq", valued="nc", long="stdin tty quiet", long_valued="namespace container context pod-running-timeout"
+    )
     _, operands = options("kubectl exec", rest[1:at], spec)
     if len(operands) != 1:
         raise Refusal(f"kubectl exec expected one pod before --, got {operands}")

@@ -29,6 +29,8 @@ __all__ = ["Cache", "cache_of", "drop_cache", "ensure_cache"]
 
 _PREPARE_WITHIN_S = 600.0
 _KEEP = 2
+_NOT_CONTENT = frozenset({"README.md", "faults.py", "replica.py"})
+"""Files of a fixture that stay on this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ def cache_of(
         ids: Tag -> what it stands for, where the tag alone does not say: one that was pulled.
         kind: What the host is.
     """
-    content = folder_digest(folder, without={"replica.py"})
+    content = folder_digest(folder, without=_NOT_CONTENT)
     tags = (f"{name}={tag} {ids.get(tag, '')}" for name, tag in sorted(images.items()))
     return Cache(slug, folder, project, host_image, images, combined_digest(content, project, host_image, *tags), kind)
 

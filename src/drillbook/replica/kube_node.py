@@ -12,7 +12,7 @@ from drillbook.replica.content import Content
 from drillbook.replica.flags import HostKind
 from drillbook.replica.hosted import HostedReplica, System
 from drillbook.replica.inner_cluster import InnerCluster
-from drillbook.replica.kube_service import KubeService, Workload, why_not_rolled_out
+from drillbook.replica.kube_service import KubeService, Workload, ready_after_s, why_not_rolled_out
 from drillbook.replica.kube_snapshot import take_cluster_snapshot
 from drillbook.replica.snapshot import take_host_snapshot
 
@@ -119,9 +119,16 @@ class KubeReplica(HostedReplica):
         """
         end_s = self._clock.monotonic_s() + within_s
         super().wait_until_ready(within_s)
+        self.healthy_start_s = self._slowest_pod_s()
         left_s = end_s - self._clock.monotonic_s()
         if not poll(self._has_metrics, within_s=left_s, clock=self._clock, every_s=0.3):
             raise ReplicaError(self.container_name, f"expected metrics of the node within {within_s:.0f} s, got none")
+
+    def _slowest_pod_s(self) -> float:
+        """Return how long the slowest pod took from its creation to ready: a recovery makes pods, not a cluster."""
+        namespaces = {workload.namespace for workload in self._workloads.values()}
+        pods = [pod for name in namespaces for pod in self.cluster.items(f"/api/v1/namespaces/{name}/pods")]
+        return max((ready_after_s(pod) for pod in pods), default=0.0)
 
     def _has_metrics(self) -> bool:
         try:

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from drillbook.errors import NotSupported, ReplicaError
@@ -11,7 +12,7 @@ from drillbook.replica.inner_cluster import InnerCluster
 from drillbook.replica.inner_engine import ANSWERS_WITHIN_S
 from drillbook.replica.process import Process, look_at
 
-__all__ = ["KubeService", "Workload", "why_not_rolled_out"]
+__all__ = ["KubeService", "Workload", "ready_after_s", "why_not_rolled_out"]
 
 _NETWORK = "pods"
 _KINDS = {"deployment": "deployments", "statefulset": "statefulsets"}
@@ -42,6 +43,18 @@ def why_not_rolled_out(workload: Mapping[str, Any] | None) -> str:
     counts = {name: int(status.get(name) or 0) for name in ("replicas", "updatedReplicas", "readyReplicas")}
     left = [f"{name} {count} of {wanted}" for name, count in counts.items() if count != wanted]
     return ", ".join(left)
+
+
+def ready_after_s(pod: Mapping[str, Any]) -> float:
+    """Return the (whole) seconds from a pod's creation until it was ready last; 0 where it is not ready."""
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    ready = next(
+        (one["lastTransitionTime"] for one in conditions if one["type"] == "Ready" and one["status"] == "True"), None
+    )
+    if ready is None:
+        return 0.0
+    created = datetime.fromisoformat(pod["metadata"]["creationTimestamp"])
+    return (datetime.fromisoformat(ready) - created).total_seconds()
 
 
 class KubeService:

@@ -1,0 +1,139 @@
+"""An object of the cluster was changed: a bad rollout, a lost key, a wrong selector, a limit that is too low."""
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from drillbook.errors import InjectFailed, UsageError
+from drillbook.faults._common import must_be_name, must_hold, on_machine
+from drillbook.replica import Replica
+
+__all__ = ["NoAnswer", "ObjectChanged", "PodStuck", "Symptom"]
+
+_PARTS = 3
+
+
+class Symptom(Protocol):
+    """Where the effect of a change shows: in the node's runtime or on its network, not in what was changed."""
+
+    def is_seen(self, replica: Replica) -> bool:
+        """True where the effect is there."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PodStuck:
+    """A pod of a workload has a container that does not run in the runtime, for a reason that the kubelet gives.
+
+    Args:
+        namespace: Of the pods.
+        app: Value of their label ``app``.
+        reasons: Any of these will do; a pod that no node takes has the reason ``Unschedulable``.
+    """
+
+    namespace: str
+    app: str
+    reasons: tuple[str, ...]
+
+    def is_seen(self, replica: Replica) -> bool:
+        """Ask the API for the reason and the runtime for the container."""
+        said = on_machine(replica, f"kubectl -n {self.namespace} get pods -l app={self.app} -o json", strict=False)
+        pods = json.loads(said.out)["items"] if said.exit_status == 0 else []
+        return any(self._is_stuck(replica, pod) for pod in pods)
+
+    def _is_stuck(self, replica: Replica, pod: Mapping[str, Any]) -> bool:
+        status = pod["status"]
+        why = {one.get("reason") for one in status.get("conditions") or () if one["status"] == "False"}
+        if why & set(self.reasons):
+            return True
+        for container in status.get("containerStatuses") or ():
+            waiting = (container.get("state") or {}).get("waiting") or {}
+            if waiting.get("reason") in self.reasons:
+                id_ = str(container.get("containerID") or "").partition("://")[2]
+                return not id_ or bool(on_machine(replica, f"ctr -n k8s.io tasks ps {id_}", strict=False).exit_status)
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """Nobody answers at an address of a Service, asked from the node.
+
+    Args:
+        url: With the Service's own address: names are not looked up.
+    """
+
+    url: str
+
+    def is_seen(self, replica: Replica) -> bool:
+        """Ask for it: no connection, or no answer within 2 s."""
+        said = on_machine(replica, f"curl -sS -o /dev/null -m 2 {shlex.quote(self.url)}", strict=False)
+        return said.exit_status != 0
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectChanged:
+    """A patch is applied to an object of the cluster, as a deployment or a person would, and stays.
+
+    Args:
+        where: ``NAMESPACE/KIND/NAME``.
+        patch: As ``kubectl patch`` takes it (a strategic merge patch), with one key at the top: ``spec`` or ``data``.
+        shows: Where its effect shows.
+        says: What was done, for the report.
+        restarts: Values of the label ``app`` whose pods in that namespace are made anew, so that they take it up.
+    """
+
+    where: str
+    patch: Mapping[str, Any]
+    shows: Symptom
+    says: str
+    restarts: tuple[str, ...] = ()
+    effect_within_s: float = 60.0
+    _was: list[Any] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        parts = self.where.split("/")
+        if len(parts) != _PARTS:
+            raise UsageError("ObjectChanged", f"where must be NAMESPACE/KIND/NAME, got {self.where!r}")
+        for part in (*parts, *self.restarts):
+            must_be_name(self, "where", part)
+        if len(self.patch) != 1:
+            raise UsageError(
+                "ObjectChanged", f"patch must have one key at the top, got {', '.join(self.patch) or 'none'}"
+            )
+
+    def describe(self) -> str:
+        return self.says
+
+    @property
+    def _key(self) -> str:
+        return next(iter(self.patch))
+
+    def _kubectl(self, verb: str, more: str) -> str:
+        namespace, kind, name = self.where.split("/")
+        return f"kubectl -n {namespace} {verb} {kind} {name} {more}"
+
+    def _restart(self, replica: Replica) -> None:
+        for app in self.restarts:
+            namespace = self.where.partition("/")[0]
+            on_machine(replica, f"kubectl -n {namespace} delete pods -l app={app} --wait=false")
+
+    def inject(self, replica: Replica) -> None:
+        found = json.loads(on_machine(replica, self._kubectl("get", "-o json")).out)
+        if self._key not in found:
+            raise InjectFailed(self.where, f"expected it to have {self._key}, it has none")
+        self._was[:] = [found[self._key]]
+        on_machine(replica, self._kubectl("patch", f"-p {shlex.quote(json.dumps(self.patch))}"))
+        self._restart(replica)
+
+    def is_present(self, replica: Replica) -> bool:
+        return self.shows.is_seen(replica)
+
+    def revert(self, replica: Replica) -> None:
+        if self._was:
+            back = json.dumps([{"op": "replace", "path": f"/{self._key}", "value": self._was[0]}])
+            on_machine(replica, self._kubectl("patch", f"--type=json -p {shlex.quote(back)}"))
+            self._restart(replica)
+        self._was.clear()
+        must_hold(f"{self.where} is as it was", lambda: not self.is_present(replica), within_s=60.0)
