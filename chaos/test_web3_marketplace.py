@@ -11,13 +11,18 @@ import pytest
 
 from drillbook.budget import Budget, Milestone
 from drillbook.case import Case
+from drillbook.faults.certificate import CertificateExpired
 from drillbook.faults.connections import ConnectionsExhausted
 from drillbook.faults.disconnect import Disconnect
 from drillbook.faults.disk import DiskFull
+from drillbook.faults.evicted import PodsEvicted
+from drillbook.faults.killed_again import KilledAgain
+from drillbook.faults.lagging import ReplicaLags
 from drillbook.faults.node_part import PartDown
 from drillbook.faults.object import NoAnswer, ObjectChanged, PodStuck
 from drillbook.faults.oom import OutOfMemory
 from drillbook.faults.pause import Pause
+from drillbook.faults.policy import PolicyBlocks
 from drillbook.faults.redis_full import RedisFull
 from drillbook.faults.stop import Stop
 from drillbook.units import parse_bytes
@@ -109,10 +114,23 @@ NO_QUOTA = ObjectChanged(
     restarts=("backend",),
 )
 
+IMPATIENT = ObjectChanged(
+    DEPLOYMENT,
+    container(
+        command=["sh", "-c", "sleep 5; exec node server.js"],
+        livenessProbe={"periodSeconds": 1, "timeoutSeconds": 1, "failureThreshold": 2},
+    ),
+    stuck("CrashLoopBackOff"),
+    "a release that starts slowly, with a liveness probe that does not wait for it",
+)
+
 TABLE = (
     Case("backend-scaled", (Stop("backend"),), alert=DOWN, cause=BACKEND, heals=RESTART),
     Case("backend-hung", (Pause("backend"),), alert=DOWN, cause=BACKEND, heals=BACKEND),
     Case("backend-cut", (Disconnect("backend"),), alert=DOWN, cause=BACKEND, heals=BACKEND),
+    Case("backend-evicted", (PodsEvicted(NAMESPACE, "backend", API_GONE),), alert=DOWN, cause=BACKEND, heals=None),
+    Case("backend-killed", (KilledAgain("backend"),), alert=DOWN, cause=BACKEND, heals=None),
+    Case("backend-impatient", (IMPATIENT,), alert=None, cause=BACKEND, heals=None),
     Case("backend-oom", (OutOfMemory("backend", parse_bytes("180M")),), alert=DOWN, cause=BACKEND, heals=None),
     Case("backend-crashes", (CRASHES,), alert=None, cause=BACKEND, heals=None),
     Case("backend-image", (NO_IMAGE,), alert=None, cause=BACKEND, heals=None),
@@ -141,11 +159,29 @@ TABLE = (
         cause=DATABASE,
         heals=None,
     ),
+    Case(
+        "database-lags", (ReplicaLags("postgres-replica", "postgres-primary"),), alert=None, cause=DATABASE, heals=None
+    ),
+    Case(
+        "database-policy",
+        (PolicyBlocks(NAMESPACE, "postgres-primary", 5432),),
+        alert=DOWN,
+        cause=DATABASE,
+        heals=None,
+    ),
     Case("redis-hung", (Pause("redis-master"),), alert=DOWN, cause=REDIS, heals=REDIS),
     Case("redis-cut", (Disconnect("redis-master"),), alert=DOWN, cause=REDIS, heals=REDIS),
     Case("redis-full", (RedisFull("redis-master"),), alert=None, cause=REDIS, heals=None),
     Case("external", (Stop("outside"),), alert=None, cause=EXTERNAL, heals=None),
     Case("dns", (Stop("dns"),), alert=DOWN, cause=None, heals=None),
+    Case(
+        "certificate",
+        (CertificateExpired("https://api.web3marketplace.com/health", "./certificate expired", "./certificate valid"),),
+        alert=None,
+        cause=None,
+        heals=None,
+    ),
+    Case("api-server", (PartDown("kube-apiserver"),), alert=None, cause=None, heals=None),
     Case(
         "kubelet",
         (

@@ -15,6 +15,7 @@ from drillbook.clock import SystemClock, poll
 from drillbook.errors import InjectFailed, UsageError
 from drillbook.faults import Fault, confirm
 from drillbook.faults.celery_queue import Queue
+from drillbook.faults.certificate import CertificateExpired
 from drillbook.faults.child_oom import ChildOutOfMemory
 from drillbook.faults.connections import ConnectionsExhausted
 from drillbook.faults.consumer import ConsumerLost
@@ -22,14 +23,18 @@ from drillbook.faults.corrupt import DamagedFile
 from drillbook.faults.disconnect import Disconnect
 from drillbook.faults.disk import DiskFull
 from drillbook.faults.environment import MissingVariable
+from drillbook.faults.evicted import PodsEvicted
 from drillbook.faults.firewall import Blocked
 from drillbook.faults.kill import Kill
+from drillbook.faults.killed_again import KilledAgain
+from drillbook.faults.lagging import ReplicaLags
 from drillbook.faults.name import NameLost
 from drillbook.faults.node_part import PartDown
 from drillbook.faults.object import NoAnswer, ObjectChanged
 from drillbook.faults.oom import OutOfMemory
 from drillbook.faults.pause import Pause
 from drillbook.faults.poison import PoisonTask
+from drillbook.faults.policy import PolicyBlocks
 from drillbook.faults.port import PortTaken
 from drillbook.faults.redis_full import RedisFull
 from drillbook.faults.release import BadRelease
@@ -190,6 +195,12 @@ def test_every_fault_is_in_a_table_of_drills():
         (ObjectChanged, CHANGE | {"patch": {"spec": {}, "data": {}}}),
         (ObjectChanged, CHANGE | {"restarts": ("a b",)}),
         (PartDown, {"part": "sshd"}),
+        (KilledAgain, {"service": "a b"}),
+        (PodsEvicted, {"namespace": "shop", "app": "", "shows": NoAnswer("http://10.0.0.1")}),
+        (PolicyBlocks, {"namespace": "shop", "app": "db", "port": 0}),
+        (ReplicaLags, {"service": "standby", "primary": ""}),
+        (CertificateExpired, {"url": "http://shop", "expire": "true", "renew": "true"}),
+        (CertificateExpired, {"url": "https://shop", "expire": " ", "renew": "true"}),
     ],
     ids=str,
 )
