@@ -191,7 +191,7 @@ def test_external_api_answers(transcript):
 @pytest.mark.covers(BACKEND)
 def test_backend_is_well(transcript):
     """The backend has its pods, unless it is database or Redis that it waits for."""
-    counts = ready_counts(transcript.told(f"{DEEP}.5"))
+    counts = ready_counts(transcript[f"{DEEP}.5"])
     if re.search(NO_SUCH_NAME, transcript[f"{FRONTEND}#1.2"].err):
         return  # the frontend finds it no more than it finds anybody: names are not known
     waits_for = [name for name in ("postgres-primary", "redis-master") if not is_ready(counts, name)]
@@ -214,7 +214,7 @@ def test_frontend_is_well(transcript):
 
 def expect_ready(transcript, name):
     """Expect a workload to have its pods, where the cluster answers at all, and its node does."""
-    counts = ready_counts(transcript.told(f"{DEEP}.5"))
+    counts = ready_counts(transcript[f"{DEEP}.5"])
     node_is_gone = transcript.find(r"^\s+Ready\s+(?:Unknown|False)\s", among=[f"{DEEP}.2"])
     if counts and not node_is_gone:
         ready, wanted = counts.get(name, (0, 0))

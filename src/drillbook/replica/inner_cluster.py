@@ -2,7 +2,8 @@
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 from urllib.parse import quote
 
@@ -13,6 +14,7 @@ from drillbook.target import Output, Target
 __all__ = ["InnerCluster"]
 
 _API = "https://127.0.0.1:6443"
+_MARK = "--drillbook: next answer--"
 _ACCOUNT = "--cacert /run/kube/ca.crt --cert /run/kube/admin.crt --key /run/kube/admin.key"
 
 
@@ -35,22 +37,8 @@ class InnerCluster:
             ReplicaError: It does not answer, or with an error.
         """
         query = "&".join(f"{name}={quote(value)}" for name, value in parameters.items())
-        address = f"{_API}{path}" + (f"?{query}" if query else "")
-        said = self.host.run(
-            f"curl -sS -m {ANSWERS_WITHIN_S:.0f} -w '\\n%{{http_code}}' {_ACCOUNT} {shlex.quote(address)}",
-            deadline_s=ANSWERS_WITHIN_S + 5,
-        )
-        answer, _, status = said.out.rpartition("\n")
-        if status == "404":
-            return None
-        try:
-            if status == "200":
-                return json.loads(answer)
-        except ValueError:
-            pass
-        raise ReplicaError(
-            self.host.name, f"the replica's API server does not answer to {path}", evidence=(answer + said.err)[-2000:]
-        )
+        asked = f"{path}?{query}" if query else path
+        return self.gather([asked])[asked]
 
     def items(self, path: str, **parameters: str) -> list[Mapping[str, Any]]:
         """Return the items of a list; none where the cluster does not know the kind.
@@ -60,6 +48,36 @@ class InnerCluster:
         """
         answer = self.get(path, **parameters)
         return list(answer["items"]) if answer else []
+
+    def gather(self, paths: Sequence[str]) -> dict[str, Any]:
+        """Return path -> answer for several GETs over one connection; None where there is no such thing.
+
+        Raises:
+            ReplicaError: One is not answered, or with an error.
+        """
+        addresses = " ".join(shlex.quote(_API + path) for path in paths)
+        said = self.host.run(
+            f"curl -sS -m {ANSWERS_WITHIN_S:.0f} -w '\\n%{{http_code}}{_MARK}' {_ACCOUNT} {addresses}",
+            deadline_s=ANSWERS_WITHIN_S + 5,
+        )
+        answers = said.out.split(_MARK)
+        found: dict[str, Any] = {}
+        for path, text in zip_longest(paths, answers[: len(paths)], fillvalue=""):
+            answer, _, status = text.rpartition("\n")
+            found[path] = self._read(path, answer, status, said.err)
+        return found
+
+    def _read(self, path: str, answer: str, status: str, complaint: str) -> Any:
+        if status == "404":
+            return None
+        try:
+            if status == "200":
+                return json.loads(answer)
+        except ValueError:
+            pass
+        raise ReplicaError(
+            self.host.name, f"the replica's API server does not answer to {path}", evidence=(answer + complaint)[-2000:]
+        )
 
     def kubectl(self, words: str, *, within_s: float = ANSWERS_WITHIN_S) -> Output:
         """Change something as ``kubectl`` does.

@@ -45,19 +45,21 @@ def take_cluster_snapshot(cluster: InnerCluster, namespaces: Sequence[str]) -> S
     Raises:
         ReplicaError: Something cannot be looked at.
     """
-    found: dict[str, str] = {}
-    for path in _CLUSTER:
-        for item in cluster.items(path):
-            found.update(object_state(path.rpartition("/")[2], item))
+    kinds = {path: path.rpartition("/")[2] for path in _CLUSTER}
     for namespace in namespaces:
-        places = [(f"/api/v1/namespaces/{namespace}", kind) for kind in _CORE]
-        places += [
-            (f"/apis/{group}/namespaces/{namespace}", kind) for group, kinds in _GROUPS.items() for kind in kinds
-        ]
-        for path, kind in places:
-            for item in cluster.items(f"{path}/{kind}"):
-                found.update(object_state(kind, item))
-        found.update(pod_state(namespace, cluster.items(f"/api/v1/namespaces/{namespace}/pods")))
+        core = f"/api/v1/namespaces/{namespace}"
+        kinds |= {f"{core}/{kind}": kind for kind in (*_CORE, "pods")}
+        kinds |= {
+            f"/apis/{group}/namespaces/{namespace}/{kind}": kind for group, some in _GROUPS.items() for kind in some
+        }
+    found: dict[str, str] = {}
+    for path, answer in cluster.gather(list(kinds)).items():
+        items = answer["items"] if answer else ()
+        if kinds[path] == "pods":
+            found.update(pod_state(path.split("/")[4], items))
+        else:
+            for item in items:
+                found.update(object_state(kinds[path], item))
     return dict(sorted(found.items()))
 
 
