@@ -89,11 +89,13 @@ _REDIS_CHANGE = re.compile(
 )
 _REDIS_DESTROY = re.compile(r"flushall|flushdb|del|unlink|shutdown|failover|getdel|lpop|rpop|ltrim", re.IGNORECASE)
 _SQL_DESTROY = re.compile(
-    r"\b(drop|truncate|delete\s+from|pg_terminate_backend|pg_cancel_backend|kill)\b", re.IGNORECASE
+    r"\b(drop|truncate|delete\s+from|pg_terminate_backend|pg_cancel_backend|pg_drop_replication_slot|kill)\b",
+    re.IGNORECASE,
 )
 _SQL_CHANGE = re.compile(
     r"^\s*(insert|update|alter|create|grant|revoke|vacuum|reindex|analyze|set|call|begin|commit|copy|checkpoint|lock|reset"
-    r"|optimize|repair|start|stop|change)\b|pg_reload_conf|pg_promote|pg_switch_wal|\bsetval\b",
+    r"|optimize|repair|start|stop|change)\b|pg_reload_conf|pg_promote|pg_switch_wal|\bsetval\b"
+    r"|pg_wal_replay_(?:pause|resume)|pg_create_\w+|pg_rotate_logfile",
     re.IGNORECASE,
 )
 _LOOKING_TARGET = re.compile(r"^(verify|check|smoke|status|logs|test|lint|health)")

@@ -4,7 +4,8 @@ import json
 import shlex
 from dataclasses import dataclass, field
 
-from drillbook.faults._common import must_be_name, must_be_port, must_hold, on_machine
+from drillbook.errors import TargetError
+from drillbook.faults._common import Keeper, must_be_name, must_be_port, must_hold, on_machine
 from drillbook.replica import Replica
 
 __all__ = ["PolicyBlocks"]
@@ -16,8 +17,8 @@ _NAME = "drillbook-deny"
 class PolicyBlocks:
     """A NetworkPolicy lets nobody in to the pods of an app, and the node enforces it.
 
-    The node's network plugin (the CNI bridge) enforces no policies, so the fault adds the packet filter's rule that a
-    plugin which does would make: what comes from a pod for that port is dropped.
+    The node's network plugin (the CNI bridge) enforces no policies, so the fault stands in for one that does: as long
+    as the policy is there, the packet filter drops what comes from a pod for that port.
 
     Args:
         namespace: Of the pods.
@@ -31,7 +32,7 @@ class PolicyBlocks:
     port: int
     pods: str = "10.244.0.0/16"
     effect_within_s: float = 30.0
-    _on: list[bool] = field(default_factory=list, init=False, repr=False, compare=False)
+    _enforcers: list[Keeper] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         must_be_name(self, "namespace", self.namespace)
@@ -46,7 +47,6 @@ class PolicyBlocks:
         return f"FORWARD -s {self.pods} -p tcp --dport {self.port} -m comment --comment {_NAME} -j DROP"
 
     def inject(self, replica: Replica) -> None:
-        self._on[:] = [True]
         policy = {
             "apiVersion": "networking.k8s.io/v1",
             "kind": "NetworkPolicy",
@@ -54,16 +54,33 @@ class PolicyBlocks:
             "spec": {"podSelector": {"matchLabels": {"app": self.app}}, "policyTypes": ["Ingress"]},
         }
         on_machine(replica, f"printf %s {shlex.quote(json.dumps(policy))} | kubectl apply -f -")
-        on_machine(replica, f"iptables -I {self._rule}")
+        there = f"kubectl -n {self.namespace} get networkpolicy {_NAME} -o name --ignore-not-found"
+        put, take = f"iptables -C {self._rule} || iptables -I {self._rule}", f"iptables -D {self._rule}"
+
+        def press() -> None:
+            try:
+                said = on_machine(replica, there, strict=False)
+                if said.exit_status == 0:
+                    on_machine(replica, f"{{ {put if said.out.strip() else take}; }} 2>/dev/null", strict=False)
+            except TargetError:
+                return  # the API server was busy; the next time is soon
+
+        enforcer = Keeper(press, every_s=0.5)
+        self._enforcers.append(enforcer)
+        enforcer.start()
 
     def is_present(self, replica: Replica) -> bool:
         """The rule's own counter has counted packets."""
+        for enforcer in self._enforcers:
+            enforcer.raise_error()
         said = on_machine(replica, f"iptables -nvxL FORWARD | awk '/{_NAME}/ {{print $1}}'", strict=False).out.split()
         return any(int(packets) for packets in said)
 
     def revert(self, replica: Replica) -> None:
-        if self._on:
-            on_machine(replica, f"iptables -D {self._rule}", strict=False)
+        for enforcer in self._enforcers:
+            enforcer.stop()
+        if self._enforcers:
             on_machine(replica, f"kubectl -n {self.namespace} delete networkpolicy {_NAME} --ignore-not-found")
-        self._on.clear()
+            on_machine(replica, f"iptables -D {self._rule} 2>/dev/null", strict=False)
+        self._enforcers.clear()
         must_hold(f"port {self.port} of {self.app} is open", lambda: not self.is_present(replica))
