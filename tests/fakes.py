@@ -36,11 +36,13 @@ class FakeTarget:
     def __init__(self, answer: Callable[[str], str] = lambda command: "") -> None:
         self.answer = answer
         self.asked: list[str] = []
+        self.deadlines_s: list[float] = []
 
     def run(
         self, command: str, *, deadline_s: float = DEFAULT_DEADLINE_S, variables: Mapping[str, str] | None = None
     ) -> Output:
         self.asked.append(command)
+        self.deadlines_s.append(deadline_s)
         return Output(command, 0, self.answer(command).encode(), b"", 0.0)
 
     def close(self) -> None:

@@ -49,6 +49,28 @@ def test_the_alerts_labels_bind_what_the_target_does_not(operator, target):
     assert target.asked == ["curl shop:80/shop-1"]
 
 
+def test_a_label_with_underscores_fills_in_a_name_with_dashes(operator, target):
+    operator.bind({"service_name": "web"})
+    operator.run(STEP, command("look#1.1", "kubectl get pods -l app=<service-name>"))
+    assert target.asked == ["kubectl get pods -l app=web"]
+
+
+def test_a_pod_that_an_earlier_command_listed_is_bound():
+    target = FakeTarget(lambda command: "web-1   0/1   Error   3   1m\n" if "get pods" in command else "")
+    operator = Operator(Site("fake", shop_runbook(), lambda role: target), Timeline(FakeClock()))
+    operator.run(STEP, command("look#1.1", "kubectl get pods -n shop"))
+    operator.run(STEP, command("look#1.2", "kubectl logs <pod-name> -n shop"))
+    assert target.asked[-1] == "kubectl logs web-1 -n shop"
+
+
+def test_what_reads_in_a_recovery_has_the_time_to_wait(target):
+    site = Site("fake", shop_runbook(), lambda role: target)
+    operator = Operator(site, Timeline(FakeClock()))
+    operator.run(STEP, command("look#1.1", "kubectl rollout status deployment/web"))
+    operator.run(STEP, command("look#1.1", "kubectl rollout status deployment/web"), is_patient=True)
+    assert target.deadlines_s == [15.0, 120.0]
+
+
 def test_an_unresolved_placeholder_never_reaches_a_shell(operator, target):
     record = operator.run(STEP, command("look#1.1", "kubectl describe <node>"))
     assert target.asked == []

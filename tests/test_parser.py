@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from drillbook.effects import effect_of
 from drillbook.errors import RunbookError
 from drillbook.model import Effect, Phase, Runbook
 from drillbook.parser import parse_runbook, parse_text
@@ -475,3 +476,32 @@ def test_headings_as_others_write_them(headings, phase):
 def test_what_opens_a_shell_in_openshift_takes_the_lines_below():
     runbook = parsed("# T\n\n## Diagnosis\n\n```bash\noc debug node/a\ncat /proc/mdstat\n```\n")
     assert [command.inside for _, command in runbook.commands()] == [None, "diagnosis#1.1"]
+
+
+def test_an_author_may_call_a_section_a_scenario():
+    text = (
+        "# Down\n\n## Act\n\n### First tries\n\n<!-- drillbook: scenario=yes -->\n\n"
+        "```bash\nsystemctl restart web\n```\n\n### Later\n\n```bash\nls\n```\n"
+    )
+    runbook = parse_text(text, Path("down.md"))
+    assert [step.scenario for step, _ in runbook.commands()] == ["First tries", None]
+    assert [str(problem) for problem in runbook.problems] == []
+
+
+def test_a_scenario_is_called_one_or_not_at_all():
+    runbook = parse_text("# Down\n\n## Act\n\n<!-- drillbook: scenario=no -->\n", Path("down.md"))
+    assert any("expected scenario=yes, got 'no'" in problem.text for problem in runbook.problems)
+
+
+@pytest.mark.parametrize(
+    ("statement", "effect"),
+    [
+        ("SELECT pg_wal_replay_resume()", Effect.CHANGE),
+        ("SELECT pg_wal_replay_pause()", Effect.CHANGE),
+        ("SELECT pg_create_restore_point('x')", Effect.CHANGE),
+        ("SELECT pg_drop_replication_slot('x')", Effect.DESTROY),
+        ("SELECT pg_wal_lsn_diff(sent_lsn, replay_lsn) FROM pg_stat_replication", Effect.READ),
+    ],
+)
+def test_functions_of_a_database_may_change_it(statement, effect):
+    assert effect_of(f'psql -c "{statement}"') is effect

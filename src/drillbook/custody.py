@@ -11,8 +11,8 @@ __all__ = ["Custody"]
 
 QUEUES_GIVE_BACK_WITHIN_S = 150.0
 """What a consumer held when its queue was cut off is given to another only after a while: Celery looks for it 10 s
-after a worker's start and then every 100 s (kombu's ``maybe_restore_messages``), and a worker takes some seconds to start.
-"""
+after a worker's start and then every 100 s (kombu's ``maybe_restore_messages``), and a worker takes some seconds to
+start."""
 
 _TOLD_KEYS = 20
 

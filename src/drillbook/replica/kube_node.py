@@ -95,16 +95,18 @@ class KubeReplica(HostedReplica):
 
     def not_ready(self) -> Mapping[str, str]:
         """Return name -> reason for every workload whose pods are not all there and ready."""
-        cluster = self.cluster
-        lists: dict[str, dict[str, Mapping[str, object]]] = {}
-        left: dict[str, str] = {}
-        for workload in (*self._system, *self._workloads.values()):
-            path = workload.path.rpartition("/")[0]
-            if path not in lists:
-                lists[path] = {str(item["metadata"]["name"]): item for item in cluster.items(path)}
-            if why := why_not_rolled_out(lists[path].get(workload.name)):
-                left[str(workload)] = why
-        return left
+        workloads = (*self._system, *self._workloads.values())
+        try:
+            lists = self.cluster.gather(sorted({workload.path.rpartition("/")[0] for workload in workloads}))
+        except ReplicaError as error:
+            return {"API server": error.problem}
+        found = {
+            (path, item["metadata"]["name"]): item
+            for path, answer in lists.items()
+            for item in (answer or {"items": ()})["items"]
+        }
+        told = {one: why_not_rolled_out(found.get((one.path.rpartition("/")[0], one.name))) for one in workloads}
+        return {str(one): why for one, why in told.items() if why}
 
     def wait_until_ready(self, within_s: float) -> None:
         """Return when all workloads are rolled out, all URLs answer, and ``kubectl top`` has something to tell.

@@ -1,0 +1,265 @@
+"""A replica that is a Kubernetes node, with a system as small as can be; and kubectl targets on a real cluster."""
+
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from drillbook.clock import SystemClock, poll
+from drillbook.errors import CommandTimeout, NotSupported, TargetUnreachable, UsageError
+from drillbook.replica.kube_node import KubeReplica
+from drillbook.replica.reaper import Leftover, leftovers
+from drillbook.target.connect import connect
+from drillbook.target.session import ShellSession
+
+pytestmark = [pytest.mark.docker, pytest.mark.kubernetes]
+
+NODE = "kubernetes-admin@tiny-kube"
+"""The context that kubeadm gives the administrator: USER@CLUSTER."""
+DOCKERFILE = """ARG BASE
+FROM ${BASE}
+RUN apt-get update && apt-get install -y --no-install-recommends procps perl-base && rm -rf /var/lib/apt/lists/*
+CMD ["sleep", "infinity"]
+"""
+PREPARE = """
+ctr images tag --force docker.io/drillbook/tiny-kube/web:latest docker.io/shop/web:1
+git init -q && git add -A && git commit -qm 'Deploy 1'
+"""
+
+
+def deployment(name: str, image: str = "shop/web:1", command: str = "exec sleep infinity", shell: bool = True) -> str:
+    container = {
+        "name": "web",
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "resources": {"limits": {"memory": "64Mi"}},
+        **({"command": ["sh", "-c", command]} if shell else {}),
+    }
+    template = {
+        "metadata": {"labels": {"app": name}},
+        "spec": {"terminationGracePeriodSeconds": 1, "containers": [container]},
+    }
+    return json.dumps(
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": name, "namespace": "shop"},
+            "spec": {"replicas": 1, "selector": {"matchLabels": {"app": name}}, "template": template},
+        }
+    )
+
+
+MANIFESTS = "\n---\n".join(
+    [
+        json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}),
+        deployment("web"),
+        deployment("crashing", command="exit 3"),
+        deployment("shell-less", image="drillbook/kube/pause:latest", shell=False),
+        json.dumps({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "reader", "namespace": "shop"}}),
+    ]
+)
+
+
+def tiny(folder: Path) -> KubeReplica:
+    return KubeReplica(
+        slug="tiny-kube",
+        folder=folder,
+        project="tiny-kube",
+        workloads={"web": "shop/deployment/web"},
+        ports={},
+        start_command="kubectl create --validate=false -f manifests.json",
+    )
+
+
+def ours(run: str) -> list[Leftover]:
+    return [left for left in leftovers() if left.run == run]
+
+
+@pytest.fixture(scope="module")
+def replica(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubeReplica]:
+    folder = tmp_path_factory.mktemp("fixtures") / "tiny-kube"
+    (folder / "images" / "web").mkdir(parents=True)
+    (folder / "project").mkdir()
+    (folder / "images" / "web" / "Dockerfile").write_text(DOCKERFILE, encoding="utf-8")
+    (folder / "project" / "manifests.json").write_text(MANIFESTS, encoding="utf-8")
+    (folder / "prepare").write_text(PREPARE, encoding="utf-8")
+    made = tiny(folder)
+    made.start()
+    run = made.run
+    try:
+        made.wait_until_ready(120)
+        yield made
+    finally:
+        made.stop()
+    assert not ours(run)
+
+
+@pytest.fixture(scope="module")
+def kubectl(replica: KubeReplica, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], str]]:
+    """The node's own kubectl in this machine's path, and a way to call it."""
+    folder = tmp_path_factory.mktemp("bin")
+    program = folder / "kubectl"
+    program.write_text(f'#!/bin/sh\nexec docker exec -i {replica.container_name} kubectl "$@"\n', encoding="utf-8")
+    program.chmod(0o755)
+
+    def call(words: str) -> str:
+        said = subprocess.run(f"kubectl {words}", shell=True, capture_output=True, text=True, check=True, timeout=60)
+        return said.stdout
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+        yield call
+
+
+@pytest.fixture
+def pod(kubectl: Callable[[str], str]) -> Iterator[ShellSession]:
+    with connect(f"kubectl://{NODE}/shop/deployment/web") as session:
+        yield session
+
+
+# ---------------------------------------------------------------- the replica
+
+
+def test_a_service_is_its_workloads_pods(replica: KubeReplica) -> None:
+    web = replica.service("web")
+    assert web.is_running()
+    assert web.exit_status() is None
+    assert web.main_pid()
+    assert web.memory_cgroup()
+    assert web.networks()
+    assert web.oom_kills() == 0
+    assert replica.host("web").run("cat /proc/1/comm").out == "sleep\n"
+
+
+def test_what_is_stopped_is_scaled_to_zero_and_comes_back(replica: KubeReplica) -> None:
+    web = replica.service("web")
+    before = web.identity()
+    web.stop()
+    assert poll(lambda: not web.pods(), within_s=20, clock=SystemClock())
+    assert not web.is_running()
+    web.start()
+    assert poll(web.is_running, within_s=20, clock=SystemClock())
+    assert web.identity() != before
+
+
+def test_what_is_frozen_is_alive_and_does_not_run(replica: KubeReplica) -> None:
+    web = replica.service("web")
+    web.freeze()
+    try:
+        assert web.is_frozen()
+        assert not web.is_running()
+        assert web.main_pid()
+    finally:
+        web.thaw()
+    assert web.is_running()
+    web.thaw()
+
+
+def test_a_pod_that_left_its_network_comes_back_with_its_way_out(replica: KubeReplica) -> None:
+    web = replica.service("web")
+    was = web.leave_networks()
+    assert not web.networks()
+    web.join_networks(was)
+    assert web.networks()
+    route = replica.control.run(f"nsenter -t {web.main_pid()} -n ip route")
+    assert "default via 10.244.0.1 dev eth0" in route.out
+
+
+def test_nobody_is_killed_for_good_where_a_kubelet_starts_him_again(replica: KubeReplica) -> None:
+    with pytest.raises(NotSupported, match="started again by its kubelet"):
+        replica.service("web").kill()
+    with pytest.raises(NotSupported, match="there is no service 'db'"):
+        replica.service("db")
+
+
+def test_a_snapshot_stays_as_it_is_and_sees_what_was_scaled(replica: KubeReplica) -> None:
+    # Earlier tests have made pods anew; the old ones end.
+    assert poll(lambda: replica.snapshot() == replica.snapshot(), within_s=30, clock=SystemClock())
+    before = replica.snapshot()
+    assert before["shop/deployments/web/spec.replicas"] == "1"
+    assert before["shop/pods/web"] == "1 of 1 ready"
+    assert before["git/status"] == "clean"
+    replica.cluster.kubectl("-n shop scale deployment/web --replicas=2")
+    try:
+        assert replica.snapshot()["shop/deployments/web/spec.replicas"] == "2"
+    finally:
+        replica.cluster.kubectl("-n shop scale deployment/web --replicas=1")
+
+
+def test_the_node_has_no_way_out(replica: KubeReplica) -> None:
+    assert replica.control.run("curl -sS -m 5 http://192.0.2.1").exit_status == 7
+
+
+def test_a_workload_of_another_kind_is_a_usage_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="NAMESPACE/deployment/NAME"):
+        KubeReplica(
+            slug="x", folder=tmp_path, project="x", workloads={"a": "shop/pod/a"}, ports={}, start_command="true"
+        )
+
+
+# ---------------------------------------------------------------- kubectl targets
+
+
+def test_a_command_in_a_pod_has_its_own_output_and_exit_status(pod: ShellSession) -> None:
+    said = pod.run("echo out; echo err >&2; exit 7")
+    assert (said.out, said.err, said.exit_status) == ("out\n", "err\n", 7)
+
+
+def test_a_command_that_hangs_in_a_pod_is_killed_at_its_deadline(pod: ShellSession) -> None:
+    with pytest.raises(CommandTimeout):
+        pod.run("sleep 987", deadline_s=1)
+    assert poll(lambda: "sleep 987" not in pod.run("ps ax -o args").out, within_s=5, clock=SystemClock())
+
+
+def test_a_pod_that_is_deleted_is_no_answer_and_the_next_one_answers(
+    pod: ShellSession, kubectl: Callable[[str], str]
+) -> None:
+    first = pod.run("cat /etc/hostname").out
+    kubectl("-n shop delete pod -l app=web --wait=true")
+
+    def another() -> bool:
+        try:
+            return pod.run("cat /etc/hostname").out != first
+        except TargetUnreachable:
+            return False
+
+    assert poll(another, within_s=30, clock=SystemClock())
+
+
+@pytest.mark.parametrize(
+    ("uri", "said", "hint"),
+    [
+        pytest.param(f"{NODE}/shop/deployment/crashing", "", "get pods`", id="it crashes"),
+        pytest.param(
+            f"{NODE}/shop/deployment/shell-less", "executable file not found", "no sh in its image", id="no sh"
+        ),
+        pytest.param(f"{NODE}/shop/deployment/nobody", "not found", "get pods` lists", id="no such workload"),
+        pytest.param("nowhere/shop/deployment/web", "does not exist", "get-contexts", id="no such context"),
+        pytest.param("reader/shop/deployment/web", "orbidden", "auth can-i", id="no rights"),
+    ],
+)
+def test_a_pod_that_cannot_be_entered_is_unreachable_with_a_hint(
+    uri: str, said: str, hint: str, kubectl: Callable[[str], str]
+) -> None:
+    token = kubectl("-n shop create token reader").strip()
+    kubectl(f"config set-credentials reader --token={token}")
+    kubectl("config set-context reader --cluster=tiny-kube --user=reader")
+    with pytest.raises(TargetUnreachable) as caught:
+        connect(f"kubectl://{uri}")
+    assert said in str(caught.value)
+    assert hint in caught.value.hint
+
+
+def test_an_api_server_that_is_gone_is_unreachable(pod: ShellSession, replica: KubeReplica) -> None:
+    pod.run("true")
+    replica.control.run("replica-node part stop kube-apiserver", deadline_s=30)
+    try:
+        with pytest.raises(TargetUnreachable) as caught:
+            connect(f"kubectl://{NODE}/shop/deployment/web")
+        assert "API server is not in reach" in caught.value.hint
+    finally:
+        replica.control.run("replica-node part start kube-apiserver", deadline_s=30)
+    assert poll(lambda: not replica.not_ready(), within_s=60, clock=SystemClock())
