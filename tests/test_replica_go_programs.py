@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from drillbook.clock import SystemClock, poll
 from drillbook.errors import ReplicaError
 from drillbook.replica.go_programs import built_programs, go_version
 
@@ -101,3 +102,30 @@ def test_a_toolchain_that_was_fetched_is_used_again(module: Path, go: Path, tmp_
     with built_programs(module, "amd64", lambda line: None) as programs:
         assert list(programs) == ["kubelet"]
     assert os.access(fetched, os.X_OK)
+
+
+def test_an_interrupted_build_ends_its_compilers_and_leaves_nothing(module: Path, go: Path, tmp_path: Path) -> None:
+    (go / "go").write_text(
+        f"""#!/bin/sh
+case $1 in
+env) echo go1.26.8 ;;
+build) sleep 300 & echo $! >{go}/compiler; i=0; while [ $i -lt 250 ]; do echo package >&2; i=$((i + 1)); done; wait ;;
+esac
+""",
+        encoding="utf-8",
+    )
+
+    def interrupt(line: str) -> None:
+        if "250 packages" in line:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), built_programs(module, "amd64", interrupt):
+        pass
+    compiler = int((go / "compiler").read_text(encoding="utf-8"))
+    assert poll(lambda: not runs(compiler), within_s=5, clock=SystemClock())
+    assert not list((tmp_path / "cache" / "drillbook").glob("programs-*"))
+
+
+def runs(pid: int) -> bool:
+    stat = Path(f"/proc/{pid}/stat")
+    return stat.exists() and stat.read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"

@@ -17,9 +17,11 @@ def folder_as_tar(folder: Path, more: Mapping[str, bytes | Path] | None = None) 
 
     Args:
         folder: What is packed; its own name is not in the archive.
-        more: Further files, path -> content, or the file that holds it, which can then be run.
+        more: Further files, path -> content, or the file that holds it, which can then be run; the archive lies beside
+            such files, because they may be big.
     """
-    file: IO[bytes] = tempfile.TemporaryFile(prefix="drillbook-archive-")  # noqa: SIM115 - the caller closes it
+    beside = next((str(path.parent) for path in (more or {}).values() if isinstance(path, Path)), None)
+    file: IO[bytes] = tempfile.TemporaryFile(dir=beside)  # noqa: SIM115 - the caller closes it
     with tarfile.open(fileobj=file, mode="w") as tar:
         tar.add(folder, arcname=".", filter=_plain)
         for name, content in (more or {}).items():

@@ -4,6 +4,7 @@ import fcntl
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -35,7 +36,8 @@ def built_programs(module: Path, arch: str, progress: Progress) -> Iterator[dict
     Raises:
         ReplicaError: There is no Go and none can be had, no network, no room.
     """
-    with tempfile.TemporaryDirectory(prefix="drillbook-go-") as folder, _alone():
+    # Not in /tmp, which is memory on many machines: the programs take 700 MB.
+    with _alone(), tempfile.TemporaryDirectory(prefix="programs-", dir=_home()) as folder:
         go = _toolchain(module, progress)
         progress("kubernetes: building the node's programs, once; about 6 minutes on two cores")
         _build(go, module, Path(folder), arch, progress)
@@ -73,7 +75,7 @@ def _build(go: Path, module: Path, into: Path, arch: str, progress: Progress) ->
         status = process.wait()
     finally:
         if process.poll() is None:
-            process.terminate()
+            os.killpg(process.pid, signal.SIGTERM)  # its compilers too
             process.wait()
         if process.stderr:
             process.stderr.close()
