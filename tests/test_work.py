@@ -55,6 +55,13 @@ def test_what_was_missing_before_any_command_ran_was_lost_by_the_fault():
     assert reconcile(handed_in("a"), [*looks, look(9.0)]).losses == (Loss(("a",), ()),)
 
 
+def test_a_loss_is_laid_to_all_that_ran_while_the_answer_was_on_its_way():
+    """The queue was flushed after the piece was in it and before the client heard so."""
+    slow = Call(5.0, 2.0, ok=False, key="a", accepted="content of a")
+    looks = [look(1.0, after=RESTART), look(6.0, after=FLUSH), look(8.0, after="scenario-4#1.6")]
+    assert reconcile([slow], [*looks, look(9.0)]).losses == (Loss(("a",), (FLUSH, "scenario-4#1.6")),)
+
+
 def test_a_command_is_not_blamed_for_what_was_accepted_after_it():
     looks = [look(1.0, after=RESTART), look(6.0, after=FLUSH)]
     assert reconcile(handed_in("a", at_s=5.0), [*looks, look(9.0)]).losses == (Loss(("a",), (FLUSH,)),)

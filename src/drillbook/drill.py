@@ -386,7 +386,14 @@ class _Drilling:
                 self.facts.still_there = True
                 self.timeline.add("note", text=f"{self.facts.healed_by} goes around the fault, which was still there")
             fault.revert(self.replica)
-            gone = not self._sees(fault, "reverted") and gone
+            gone = self._is_gone(fault) and gone
+        return gone
+
+    def _is_gone(self, fault: Fault) -> bool:
+        """Look until a fault's effect is seen no more: a probe that takes time may be slow on a busy machine."""
+        look = partial(fault.is_present, self.replica)
+        gone = poll(lambda: not look(), within_s=fault.effect_within_s, clock=self.clock)
+        self.timeline.add("fault", fault=fault.describe(), present=not gone, when="reverted")
         return gone
 
     def _revert_on_the_way_out(self) -> None:

@@ -110,15 +110,18 @@ def _losses(missing: Sequence[Call], looks: Sequence[Look]) -> tuple[Loss, ...]:
 
 
 def _suspects(call: Call, looks: Sequence[Look]) -> tuple[str, ...]:
-    """Return the commands that ran after a piece was last seen and before a look at everything that missed it."""
+    """Return the commands that ran after a piece was last seen and before a look at everything that missed it.
+
+    When the system took the piece over is not known, only that it was between the request and its answer.
+    """
     known = [number for number, look in enumerate(looks) if _holds(look.holdings, call.key)]
     began = known[-1] + 1 if known else 0
-    after = [look for look in looks[began:] if look.at_s >= call.at_s + call.took_s]
+    after = [look for look in looks[began:] if look.at_s >= call.at_s]
     commands: list[str] = []
     for look in after:
         if look.after and look.after not in commands:
             commands.append(look.after)
-        if not look.holdings.unread:
+        if not look.holdings.unread and look.at_s >= call.at_s + call.took_s:
             break
     return tuple(commands)
 
