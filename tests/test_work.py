@@ -68,8 +68,10 @@ def test_a_command_is_not_blamed_for_what_was_accepted_after_it():
 
 
 def test_what_was_accepted_while_a_look_was_taken_is_not_missed_by_it():
+    """The command before the look may have taken it, and so may the one behind it."""
     during = handed_in("a", at_s=1.95)
-    assert reconcile(during, [look(2.0, after=RESTART), look(9.0)]).losses == (Loss(("a",), ()),)
+    looks = [look(2.0, after=RESTART), look(3.0, after=FLUSH), look(4.0, after="scenario-4#1.6"), look(9.0)]
+    assert reconcile(during, looks).losses == (Loss(("a",), (RESTART, FLUSH)),)
 
 
 def test_twice_is_told_and_so_is_other_content():
