@@ -139,7 +139,8 @@ TABLE = (
     Case("backend-claim", (UNBOUND,), alert=None, cause=BACKEND, heals=None),
     Case("config-key", (NO_KEY,), alert=DOWN, cause=BACKEND, heals=None),
     Case("secret", (OLD_SECRET,), alert=DOWN, cause=BACKEND, heals=None),
-    Case("selector", (NO_SELECTOR,), alert=DOWN, cause=None, heals=None),
+    # Prometheus keeps the connection that it has: it goes on to a pod that is no longer behind the Service.
+    Case("selector", (NO_SELECTOR,), alert=None, cause=None, heals=None),
     Case("quota", (NO_QUOTA,), alert=DOWN, cause=BACKEND, heals=None),
     Case("frontend-hung", (Pause("frontend"),), alert=DOWN, cause=FRONTEND, heals=FRONTEND),
     Case("database-hung", (Pause("postgres-primary"),), alert=DOWN, cause=DATABASE, heals=DATABASE),
