@@ -39,7 +39,7 @@ def built_programs(module: Path, arch: str, progress: Progress) -> Iterator[dict
     # Not in /tmp, which is memory on many machines: the programs take 700 MB.
     with _alone(), tempfile.TemporaryDirectory(prefix="programs-", dir=_home()) as folder:
         go = _toolchain(module, progress)
-        progress("kubernetes: building the node's programs, once; about 6 minutes on two cores")
+        progress("kubernetes: building the node's programs, once; this takes minutes")
         _build(go, module, Path(folder), arch, progress)
         yield {path.name: path for path in sorted(Path(folder).iterdir())}
 
