@@ -63,6 +63,16 @@ def test_a_pod_that_an_earlier_command_listed_is_bound():
     assert target.asked[-1] == "kubectl logs web-1 -n shop"
 
 
+def test_what_opens_a_client_is_filled_in_like_any_command():
+    target = FakeTarget(lambda command: "db-1   0/1   Error   3   1m\n" if "get pods" in command else "")
+    text = "# T\n\n## Look\n\n```bash\nkubectl get pods\nkubectl exec -it <pod-name> -- sh\nuptime\n```\n"
+    runbook = parse_text(text, Path("shop.md"))
+    operator = Operator(Site("fake", runbook, lambda role: target), Timeline(FakeClock()))
+    for step, each in runbook.commands():
+        operator.run(step, each)
+    assert target.asked[-1].startswith("kubectl exec -i db-1 -- sh <<")
+
+
 def test_what_reads_in_a_recovery_has_the_time_to_wait(target):
     site = Site("fake", shop_runbook(), lambda role: target)
     operator = Operator(site, Timeline(FakeClock()))

@@ -63,6 +63,7 @@ class Operator:
         self._kind = kind
         self._when_changed = when_changed
         self._variables: dict[str, str] = dict(site.variables)
+        self._found: dict[str, str] = {}
         self._assigned: set[str] = set()
 
     def bind(self, variables: Mapping[str, str]) -> None:
@@ -96,11 +97,11 @@ class Operator:
         Raises:
             TargetUnreachable: The operator's host does not answer.
         """
-        known = {**found_in(self.transcript), **self._variables}
+        known = {**self._found, **self._variables}
         bound = bind(command.text, known, self._assigned)
         if bound.unbound:
             return self._skip(step, command, f"no value for {', '.join(bound.unbound)}")
-        openers = [bind(opener.text, self._variables, self._assigned) for opener in self._openers(command)]
+        openers = [bind(opener.text, known, self._assigned) for opener in self._openers(command)]
         if unbound := [name for opener in openers for name in opener.unbound]:
             return self._skip(step, command, f"no value for {', '.join(unbound)}")
         self._assigned |= assigned(bound.text)
@@ -181,6 +182,7 @@ class Operator:
             command.id, command.text, changed.text, output.exit_status, output.out, output.err, phase=step.phase
         )
         self.transcript.append(record)
+        self._found.update(found_in([record]))
         self._tell(step, command, record, changed.rules, output.took_s, output.dropped_bytes)
         return record
 
