@@ -3,11 +3,11 @@
 Run it with ``python bench/pod_session_cost.py [ROUNDS]``; it starts the replica of web3-marketplace and removes it.
 """
 
-import statistics
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
+
+from session_cost import take_turns
 
 from drillbook.replica.loader import load_replica
 
@@ -16,15 +16,8 @@ COMMAND = "test -e /etc/passwd"
 WITHIN_S = 180.0
 
 
-def timed(act: Callable[[], object]) -> float:
-    """Return the milliseconds that one act takes."""
-    begin_s = time.perf_counter()
-    act()
-    return (time.perf_counter() - begin_s) * 1000
-
-
 def main() -> None:
-    """Take turns, so that what else the machine does falls on all alike, and print medians and ratios."""
+    """Compare ways into one pod."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 100
     replica = load_replica(ROOT, "web3-marketplace")
     try:
@@ -36,15 +29,7 @@ def main() -> None:
             "one session into the pod": lambda: pod.run(COMMAND),
             "kubectl exec each time": lambda: machine.run(kubectl),
         }
-        took: dict[str, list[float]] = {what: [] for what in acts}
-        for _ in range(rounds):
-            for what, act in acts.items():
-                took[what].append(timed(act))
-        base = statistics.median(took["one session into the pod"])
-        print(f"{'':38}{'median ms':>10}{'90 %':>10}{'ratio':>8}")
-        for what, times in took.items():
-            median, late = statistics.median(times), statistics.quantiles(times, n=10)[-1]
-            print(f"{what:38}{median:10.2f}{late:10.2f}{median / base:8.1f}")
+        take_turns(acts, rounds)
     finally:
         replica.stop()
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from drillbook.target.connect import connect, docker_argv
 from drillbook.target.infra import testinfra_host
@@ -24,8 +24,21 @@ def timed(act: Callable[[], object]) -> float:
     return (time.perf_counter() - begin_s) * 1000
 
 
+def take_turns(acts: Mapping[str, Callable[[], object]], rounds: int) -> None:
+    """Take turns, so that what else the machine does falls on all alike; print medians and ratios to the first."""
+    took: dict[str, list[float]] = {what: [] for what in acts}
+    for _ in range(rounds):
+        for what, act in acts.items():
+            took[what].append(timed(act))
+    base = statistics.median(next(iter(took.values())))
+    print(f"{'':34}{'median ms':>10}{'90 %':>10}{'ratio':>8}")
+    for what, times in took.items():
+        median, late = statistics.median(times), statistics.quantiles(times, n=10)[-1]
+        print(f"{what:34}{median:10.2f}{late:10.2f}{median / base:8.1f}")
+
+
 def main() -> None:
-    """Take turns, so that what else the machine does falls on all alike, and print medians and ratios."""
+    """Compare ways into one container."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 100
     name = f"drillbook-bench-{uuid.uuid4().hex[:8]}"
     docker = docker_argv()
@@ -46,15 +59,7 @@ def main() -> None:
                 "testinfra here: file.exists": lambda: ours.file("/etc/passwd").exists,
                 "testinfra's docker: file.exists": lambda: theirs.file("/etc/passwd").exists,
             }
-            took: dict[str, list[float]] = {what: [] for what in acts}
-            for _ in range(rounds):
-                for what, act in acts.items():
-                    took[what].append(timed(act))
-            base = statistics.median(took["one session"])
-            print(f"{'':34}{'median ms':>10}{'90 %':>10}{'ratio':>8}")
-            for what, times in took.items():
-                median, late = statistics.median(times), statistics.quantiles(times, n=10)[-1]
-                print(f"{what:34}{median:10.2f}{late:10.2f}{median / base:8.1f}")
+            take_turns(acts, rounds)
             burst = timed(lambda: [session.run(COMMAND) for _ in range(rounds)]) / rounds
             print(f"{rounds} in a row, each: {burst:.2f} ms")
     finally:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cached_property, partial
+from functools import cached_property
 from types import TracebackType
 
 from drillbook.aftermath import reckon_budgets, reckon_impact, reckon_residue
@@ -252,11 +252,19 @@ class _Drilling:
         """See that the faults are still on: what goes away by itself would be put down to the recovery."""
         with self.course.outside():
             for fault in self.case.faults:
-                look = partial(fault.is_present, self.replica)
-                present = poll(look, within_s=fault.effect_within_s, clock=self.clock)
-                self.timeline.add("fault", fault=fault.describe(), present=present, when="diagnosed")
+                present = self._comes_to(True, fault, "diagnosed")
                 self.facts.effect_stayed = present and self.facts.effect_stayed is not False
         return bool(self.facts.effect_stayed)
+
+    def _comes_to(self, wanted: bool, fault: Fault, when: str) -> bool:
+        """Look until a fault's effect is there, or is not; return what was seen last. Probes are slow on busy machines."""
+
+        def as_wanted() -> bool:
+            return fault.is_present(self.replica) is wanted
+
+        present = wanted if poll(as_wanted, within_s=fault.effect_within_s, clock=self.clock) else not wanted
+        self.timeline.add("fault", fault=fault.describe(), present=present, when=when)
+        return present
 
     def _sees(self, fault: Fault, when: str) -> bool:
         present = fault.is_present(self.replica)
@@ -386,14 +394,7 @@ class _Drilling:
                 self.facts.still_there = True
                 self.timeline.add("note", text=f"{self.facts.healed_by} goes around the fault, which was still there")
             fault.revert(self.replica)
-            gone = self._is_gone(fault) and gone
-        return gone
-
-    def _is_gone(self, fault: Fault) -> bool:
-        """Look until a fault's effect is seen no more: a probe that takes time may be slow on a busy machine."""
-        look = partial(fault.is_present, self.replica)
-        gone = poll(lambda: not look(), within_s=fault.effect_within_s, clock=self.clock)
-        self.timeline.add("fault", fault=fault.describe(), present=not gone, when="reverted")
+            gone = not self._comes_to(False, fault, "reverted") and gone
         return gone
 
     def _revert_on_the_way_out(self) -> None:

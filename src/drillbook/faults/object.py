@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from drillbook.errors import InjectFailed, UsageError
 from drillbook.faults._common import must_be_name, must_hold, on_machine
 from drillbook.replica import Replica
+from drillbook.replica.kube_service import container_id
 
 __all__ = ["NoAnswer", "ObjectChanged", "PodStuck", "Symptom"]
 
@@ -51,7 +52,7 @@ class PodStuck:
         for container in status.get("containerStatuses") or ():
             waiting = (container.get("state") or {}).get("waiting") or {}
             if waiting.get("reason") in self.reasons:
-                id_ = str(container.get("containerID") or "").partition("://")[2]
+                id_ = container_id(container)
                 return not id_ or bool(on_machine(replica, f"ctr -n k8s.io tasks ps {id_}", strict=False).exit_status)
         return False
 

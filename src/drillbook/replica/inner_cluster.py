@@ -1,6 +1,5 @@
 """The cluster inside a replica, asked through the node's own shell."""
 
-import json
 import shlex
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
@@ -8,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from drillbook.errors import ReplicaError
-from drillbook.replica.inner_engine import ANSWERS_WITHIN_S
+from drillbook.replica.inner_engine import ANSWERS_WITHIN_S, json_answer
 from drillbook.target import Output, Target
 
 __all__ = ["InnerCluster"]
@@ -61,23 +60,11 @@ class InnerCluster:
             deadline_s=ANSWERS_WITHIN_S + 5,
         )
         answers = said.out.split(_MARK)
-        found: dict[str, Any] = {}
-        for path, text in zip_longest(paths, answers[: len(paths)], fillvalue=""):
-            answer, _, status = text.rpartition("\n")
-            found[path] = self._read(path, answer, status, said.err)
-        return found
-
-    def _read(self, path: str, answer: str, status: str, complaint: str) -> Any:
-        if status == "404":
-            return None
-        try:
-            if status == "200":
-                return json.loads(answer)
-        except ValueError:
-            pass
-        raise ReplicaError(
-            self.host.name, f"the replica's API server does not answer to {path}", evidence=(answer + complaint)[-2000:]
-        )
+        problem, where = "the replica's API server does not answer to", self.host.name
+        return {
+            path: json_answer(where, f"{problem} {path}", text, said.err)
+            for path, text in zip_longest(paths, answers[: len(paths)], fillvalue="")
+        }
 
     def kubectl(self, words: str, *, within_s: float = ANSWERS_WITHIN_S) -> Output:
         """Change something as ``kubectl`` does.

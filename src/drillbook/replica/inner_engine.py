@@ -9,13 +9,36 @@ from urllib.parse import quote
 from drillbook.errors import ReplicaError
 from drillbook.target import Target
 
-__all__ = ["ANSWERS_WITHIN_S", "SERVICE_LABEL", "InnerEngine"]
+__all__ = ["ANSWERS_WITHIN_S", "SERVICE_LABEL", "InnerEngine", "json_answer"]
 
 SERVICE_LABEL = "com.docker.compose.service"
 ANSWERS_WITHIN_S = 60.0
 """For the drill's own questions to a replica: it says what is hopeless. An engine that restarts a service over and over
 on a slow machine was seen to take more than 10 s for one answer."""
 _SOCKET = "/var/run/docker.sock"
+
+
+def json_answer(where: str, problem: str, out: str, err: str) -> Any:
+    """Return what an API answered to curl, as JSON; None where there is no such thing.
+
+    Args:
+        where: Who was asked.
+        problem: What is said where it did not answer.
+        out: The answer, and in a last line its HTTP status.
+        err: What curl complained of.
+
+    Raises:
+        ReplicaError: It did not answer, or with an error.
+    """
+    answer, _, status = out.rpartition("\n")
+    if status == "404":
+        return None
+    try:
+        if status == "200":
+            return json.loads(answer)
+    except ValueError:
+        pass
+    raise ReplicaError(where, problem, evidence=(answer + err)[-2000:])
 
 
 class InnerEngine:
@@ -38,17 +61,7 @@ class InnerEngine:
         address = f"http://docker{path}" + (f"?{query}" if query else "")
         asked = f"curl -sS -w '\\n%{{http_code}}' --unix-socket {_SOCKET} {shlex.quote(address)}"
         said = self.host.run(asked, deadline_s=ANSWERS_WITHIN_S)
-        answer, _, status = said.out.rpartition("\n")
-        if status == "404":
-            return None
-        try:
-            if status == "200":
-                return json.loads(answer)
-        except ValueError:
-            pass
-        raise ReplicaError(
-            self.host.name, f"the replica's engine does not answer to {path}", evidence=(answer + said.err)[-2000:]
-        )
+        return json_answer(self.host.name, f"the replica's engine does not answer to {path}", said.out, said.err)
 
     def containers(self) -> list[dict[str, Any]]:
         """Return all containers, as ``GET /containers/json`` tells them."""

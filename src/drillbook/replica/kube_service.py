@@ -12,7 +12,7 @@ from drillbook.replica.inner_cluster import InnerCluster
 from drillbook.replica.inner_engine import ANSWERS_WITHIN_S
 from drillbook.replica.process import Process, look_at
 
-__all__ = ["KubeService", "Workload", "ready_after_s", "why_not_rolled_out"]
+__all__ = ["KubeService", "Workload", "container_id", "ready_after_s", "why_not_rolled_out"]
 
 _NETWORK = "pods"
 _KINDS = {"deployment": "deployments", "statefulset": "statefulsets"}
