@@ -257,7 +257,7 @@ class _Drilling:
         return bool(self.facts.effect_stayed)
 
     def _comes_to(self, wanted: bool, fault: Fault, when: str) -> bool:
-        """Look until a fault's effect is there, or is not; return what was seen last. Probes are slow on busy machines."""
+        """Look until a fault's effect is there, or is not; return what was seen last. Probes may be slow."""
 
         def as_wanted() -> bool:
             return fault.is_present(self.replica) is wanted
