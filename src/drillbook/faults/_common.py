@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 
 from drillbook.clock import SystemClock, poll
-from drillbook.errors import DrillbookError, InjectFailed, RevertFailed, UsageError
+from drillbook.errors import DrillbookError, InjectFailed, RevertFailed, TargetError, UsageError
 from drillbook.replica import Replica
 from drillbook.target import Output
 
@@ -93,7 +93,7 @@ class Keeper:
         every_s: Seconds between two calls.
     """
 
-    def __init__(self, press: Callable[[], None], *, every_s: float = 0.05) -> None:
+    def __init__(self, press: Callable[[], object], *, every_s: float = 0.05) -> None:
         self._press = press
         self._every_s = every_s
         self._over = threading.Event()
@@ -119,6 +119,8 @@ class Keeper:
         while not self._over.wait(self._every_s):
             try:
                 self._press()
+            except TargetError:
+                continue
             except DrillbookError as error:
                 self._error = error
                 return

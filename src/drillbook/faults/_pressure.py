@@ -3,7 +3,6 @@
 import shlex
 from dataclasses import dataclass, field
 
-from drillbook.errors import TargetError
 from drillbook.faults._common import Keeper, must_hold, on_machine
 from drillbook.replica import Replica
 
@@ -42,15 +41,10 @@ class Pressure:
 
         def press() -> None:
             main, cgroup = service.main_pid(), service.memory_cgroup()
-            if main is None or cgroup is None:
+            if main is None or cgroup is None or main in self._holders:
                 return
-            if main in self._holders:
-                return
-            try:
-                if holder := on_machine(replica, self._hold(main, cgroup), strict=False).out.strip():
-                    self._holders[main] = holder
-            except TargetError:
-                return  # the service ended while it was looked at: there is another process soon, or none
+            if holder := on_machine(replica, self._hold(main, cgroup), strict=False).out.strip():
+                self._holders[main] = holder
 
         self._keeper = Keeper(press)
         self._keeper.start()

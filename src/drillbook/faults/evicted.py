@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 
-from drillbook.errors import TargetError
 from drillbook.faults._common import Keeper, must_be_name, must_hold, on_machine
 from drillbook.faults.object import Symptom
 from drillbook.replica import Replica
@@ -37,14 +36,7 @@ class PodsEvicted:
 
     def inject(self, replica: Replica) -> None:
         delete = f"kubectl -n {self.namespace} delete pods -l app={self.app} --wait=false --grace-period=1"
-
-        def press() -> None:
-            try:
-                on_machine(replica, delete, strict=False)
-            except TargetError:
-                return  # the API server was busy; the next time is soon
-
-        keeper = Keeper(press, every_s=_EVERY_S)
+        keeper = Keeper(lambda: on_machine(replica, delete, strict=False), every_s=_EVERY_S)
         self._keepers.append(keeper)
         keeper.start()
 

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 
-from drillbook.errors import TargetError
 from drillbook.faults._common import Keeper, must_be_name, on_machine, start_again
 from drillbook.replica import Replica
 
@@ -33,11 +32,8 @@ class KilledAgain:
         service = replica.service(self.service)
 
         def press() -> None:
-            try:
-                if pid := service.main_pid():
-                    on_machine(replica, f"kill -KILL {pid}", strict=False)
-            except TargetError:
-                return  # it ended while it was looked at
+            if pid := service.main_pid():
+                on_machine(replica, f"kill -KILL {pid}", strict=False)
 
         keeper = Keeper(press, every_s=0.2)
         self._keepers.append(keeper)
