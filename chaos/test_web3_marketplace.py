@@ -37,7 +37,7 @@ EXTERNAL = "6. External Dependencies"
 
 NAMESPACE = "web3-marketplace-prod"
 DEPLOYMENT = f"{NAMESPACE}/deployment/backend-deployment"
-API_GONE = NoAnswer("http://10.96.30.10:3000/live")
+API_GONE = NoAnswer("http://backend-service.web3-marketplace-prod.svc:3000/live")
 
 BUDGETS = (
     Budget(Milestone.PERSON, "Immediate Actions (0-5 minutes)"),

@@ -151,6 +151,11 @@ def test_reap_without_an_engine_is_one_message(
     assert capsys.readouterr().err.startswith("drillbook: unix:///nowhere/docker.sock: expected a Docker engine")
 
 
+def test_reap_on_a_cluster_that_is_not_there_is_one_message(capsys: pytest.CaptureFixture[str]) -> None:
+    assert status_of("reap", "--cluster", "context:") == 2
+    assert capsys.readouterr().err.startswith("drillbook: --cluster: expected context:NAME")
+
+
 def test_doctor_ends_with_1_where_something_needed_is_missing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -172,6 +172,8 @@ def test_two_targets_need_a_choice_and_are_listed(shop):
         (("-m", "verify", "--target", "here", "--wait", "soon"), "expected a duration, got 'soon'"),
         (("-m", "verify", "--target", "here", "--incident", "../x"), "expected letters"),
         (("-m", "chaos", "--target", "here"), "throwaway replicas only"),
+        (("-m", "chaos", "--cluster", "staging"), "expected context:NAME, got 'staging'"),
+        (("-m", "verify", "--target", "here", "--cluster", "context:staging"), "goes with -m chaos"),
     ],
 )
 def test_wrong_options_are_one_usage_error_before_anything_runs(shop, arguments, words):

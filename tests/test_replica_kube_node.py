@@ -1,12 +1,12 @@
 """A replica that is a Kubernetes node, with a system as small as can be; and kubectl targets on a real cluster."""
 
-import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from kube import NODE, tiny, write_tiny
 
 from drillbook.clock import SystemClock, poll
 from drillbook.errors import CommandTimeout, NotSupported, TargetUnreachable, UsageError
@@ -17,62 +17,6 @@ from drillbook.target.session import ShellSession
 
 pytestmark = [pytest.mark.docker, pytest.mark.kubernetes]
 
-NODE = "kubernetes-admin@tiny-kube"
-"""The context that kubeadm gives the administrator: USER@CLUSTER."""
-DOCKERFILE = """ARG BASE
-FROM ${BASE}
-RUN apt-get update && apt-get install -y --no-install-recommends procps perl-base && rm -rf /var/lib/apt/lists/*
-CMD ["sleep", "infinity"]
-"""
-PREPARE = """
-ctr images tag --force docker.io/drillbook/tiny-kube/web:latest docker.io/shop/web:1
-git init -q && git add -A && git commit -qm 'Deploy 1'
-"""
-
-
-def deployment(name: str, image: str = "shop/web:1", command: str = "exec sleep infinity", shell: bool = True) -> str:
-    container = {
-        "name": "web",
-        "image": image,
-        "imagePullPolicy": "IfNotPresent",
-        "resources": {"limits": {"memory": "64Mi"}},
-        **({"command": ["sh", "-c", command]} if shell else {}),
-    }
-    template = {
-        "metadata": {"labels": {"app": name}},
-        "spec": {"terminationGracePeriodSeconds": 1, "containers": [container]},
-    }
-    return json.dumps(
-        {
-            "apiVersion": "apps/v1",
-            "kind": "Deployment",
-            "metadata": {"name": name, "namespace": "shop"},
-            "spec": {"replicas": 1, "selector": {"matchLabels": {"app": name}}, "template": template},
-        }
-    )
-
-
-MANIFESTS = "\n---\n".join(
-    [
-        json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}),
-        deployment("web"),
-        deployment("crashing", command="exit 3"),
-        deployment("shell-less", image="drillbook/kube/pause:latest", shell=False),
-        json.dumps({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "reader", "namespace": "shop"}}),
-    ]
-)
-
-
-def tiny(folder: Path) -> KubeReplica:
-    return KubeReplica(
-        slug="tiny-kube",
-        folder=folder,
-        project="tiny-kube",
-        workloads={"web": "shop/deployment/web"},
-        ports={},
-        start_command="kubectl create --validate=false -f manifests.json",
-    )
-
 
 def ours(run: str) -> list[Leftover]:
     return [left for left in leftovers() if left.run == run]
@@ -80,13 +24,7 @@ def ours(run: str) -> list[Leftover]:
 
 @pytest.fixture(scope="module")
 def replica(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubeReplica]:
-    folder = tmp_path_factory.mktemp("fixtures") / "tiny-kube"
-    (folder / "images" / "web").mkdir(parents=True)
-    (folder / "project").mkdir()
-    (folder / "images" / "web" / "Dockerfile").write_text(DOCKERFILE, encoding="utf-8")
-    (folder / "project" / "manifests.json").write_text(MANIFESTS, encoding="utf-8")
-    (folder / "prepare").write_text(PREPARE, encoding="utf-8")
-    made = tiny(folder)
+    made = tiny(write_tiny(tmp_path_factory.mktemp("fixtures")))
     made.start()
     run = made.run
     try:

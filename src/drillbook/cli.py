@@ -167,11 +167,14 @@ def render(run: Path) -> None:
 
 
 @_drillbook.command()
-def reap() -> None:
+@click.option("--cluster", metavar="context:NAME", help="Look there, instead of on this machine.")
+def reap(cluster: str | None) -> None:
     """Remove what killed runs left behind; what a living run owns stays."""
+    from drillbook.replica.cluster.tenancy import reap_cluster
+    from drillbook.replica.cluster.user import UserCluster, context_of
     from drillbook.replica.reaper import reap
 
-    removed = reap()
+    removed = reap() if cluster is None else reap_cluster(UserCluster(context_of(cluster)))
     for left in removed:
         click.echo(f"removed {left}")
     click.echo(f"{len(removed)} left-overs removed" if removed else "nothing is left over")

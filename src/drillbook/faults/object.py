@@ -14,6 +14,8 @@ from drillbook.replica.kube_service import container_id
 __all__ = ["NoAnswer", "ObjectChanged", "PodStuck", "Symptom"]
 
 _PARTS = 3
+_UNKNOWN_NAME = 6
+"""Exit status of curl where the host's name could not be looked up."""
 
 
 class Symptom(Protocol):
@@ -53,24 +55,33 @@ class PodStuck:
             waiting = (container.get("state") or {}).get("waiting") or {}
             if waiting.get("reason") in self.reasons:
                 id_ = container_id(container)
-                return not id_ or bool(on_machine(replica, f"ctr -n k8s.io tasks ps {id_}", strict=False).exit_status)
+                return not id_ or self._is_gone(replica, pod, str(container["name"]), id_)
         return False
+
+    def _is_gone(self, replica: Replica, pod: Mapping[str, Any], container: str, id_: str) -> bool:
+        """True where the runtime does not run a container: asked itself, or by way of the kubelet."""
+        way = shlex.join(["kubectl", "-n", self.namespace, "exec", str(pod["metadata"]["name"]), "-c", container])
+        asked = (
+            f"if command -v ctr >/dev/null; then ! ctr -n k8s.io tasks ps {id_}; "
+            f"else {way} -- true 2>&1 | grep -q 'container not found'; fi"
+        )
+        return on_machine(replica, asked, strict=False).exit_status == 0
 
 
 @dataclass(frozen=True, slots=True)
 class NoAnswer:
-    """Nobody answers at an address of a Service, asked from the node.
+    """Nobody answers at an address of a Service, asked from the machine.
 
     Args:
-        url: With the Service's own address: names are not looked up.
+        url: With a name that the machine can look up without the cluster's own DNS, or with an address.
     """
 
     url: str
 
     def is_seen(self, replica: Replica) -> bool:
-        """Ask for it: no connection, or no answer within 2 s."""
+        """Ask for it: no connection, or no answer within 2 s; a name that is not known says nothing."""
         said = on_machine(replica, f"curl -sS -o /dev/null -m 2 {shlex.quote(self.url)}", strict=False)
-        return said.exit_status != 0
+        return said.exit_status not in {0, _UNKNOWN_NAME}
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ class PolicyBlocks:
         return f"FORWARD -s {self.pods} -p tcp --dport {self.port} -m comment --comment {_NAME} -j DROP"
 
     def inject(self, replica: Replica) -> None:
+        on_machine(replica, "iptables -nL FORWARD >/dev/null")  # a node of the replica's own
         policy = {
             "apiVersion": "networking.k8s.io/v1",
             "kind": "NetworkPolicy",

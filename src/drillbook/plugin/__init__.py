@@ -26,6 +26,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--target", metavar="FILE|NAME", help="real system to look at: a target file, or its name in targets/"
     )
+    group.addoption(
+        "--cluster", metavar="context:NAME", help="drill on a cluster of yours, in namespaces made for it (chaos only)"
+    )
     group.addoption("--incident", metavar="ID", help="file the run's report under this incident")
     group.addoption("--wait", metavar="DURATION", help="wait so long for the first green round (30s, 5m)")
     group.addoption("--soak", metavar="DURATION", help="every round must stay green so long (default: two rounds)")

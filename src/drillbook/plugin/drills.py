@@ -34,7 +34,7 @@ def drill(request: pytest.FixtureRequest) -> Callable[..., Result]:
         result = Drill(
             case=case,
             runbook=run.runbooks[slug],
-            make_replica=lambda: load_replica(config.rootpath, slug),
+            make_replica=lambda: load_replica(config.rootpath, slug, run.context),
             checks=checks,
             timeline=run.timeline.bound(drill=f"{slug}/{case.id}"),
             clock=SystemClock(),

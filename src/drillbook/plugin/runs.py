@@ -19,6 +19,7 @@ from drillbook.plugin.rounds import run_each, run_in_rounds
 from drillbook.plugin.selection import job_of, jobs_of_expression
 from drillbook.plugin.sites import close_site
 from drillbook.plugin.state import NEST, RUN, Run
+from drillbook.replica.cluster.user import context_of
 from drillbook.report import read_run, render_run
 from drillbook.signals import end_as_by_ctrl_c
 from drillbook.target.targetfile import TargetFile, default_target, find_target
@@ -43,6 +44,7 @@ def begin(config: pytest.Config) -> None:
         return
     jobs = jobs_of_expression(config.getoption("markexpr") or "")
     target = _target(config, jobs)
+    context = _context(config, jobs)
     if not jobs or config.getoption("collectonly") or config.getoption("help"):
         return
     # before there is a folder: a wrong option leaves none behind
@@ -53,7 +55,9 @@ def begin(config: pytest.Config) -> None:
     folder = Path(worker[_FOLDER]) if worker else _folder(config, jobs, target, clock)
     timeline = Timeline(clock, folder / (f"run-{worker['workerid']}.jsonl" if worker else "run.jsonl"))
     incident = config.getoption("incident")
-    config.stash[RUN] = Run(jobs, folder, timeline, target, incident=incident, wait_s=wait_s, soak_s=soak_s)
+    config.stash[RUN] = Run(
+        jobs, folder, timeline, target, context=context, incident=incident, wait_s=wait_s, soak_s=soak_s
+    )
     config.add_cleanup(end_as_by_ctrl_c())
     if worker:
         return
@@ -62,13 +66,14 @@ def begin(config: pytest.Config) -> None:
         run=folder.name,
         job=jobs[0],
         target=target.name if target else None,
+        **({"context": context} if context else {}),
         incident=incident,
         versions={name: version(name) for name in _PACKAGES},
     )
     if config.pluginmanager.hasplugin("html") and not config.getoption("htmlpath", None):
         config.option.htmlpath = str(folder / "report.html")
         config.option.self_contained_html = True
-    where = target.name if target else "on replicas"
+    where = target.name if target else "on replicas" + (f" in context:{context}" if context else "")
     html.register(config, lambda: read_run(folder), f"drillbook {' and '.join(jobs)}: {where}")
 
 
@@ -93,6 +98,15 @@ def _target(config: pytest.Config, jobs: tuple[str, ...]) -> TargetFile | None:
         problem = f"expected `runbook` to name a document, and there is no runbooks/{target.runbook}.md"
         raise UsageError(str(target.path), problem, hint=f"there are: {there}" if there else "runbooks/ holds none yet")
     return target
+
+
+def _context(config: pytest.Config, jobs: tuple[str, ...]) -> str | None:
+    option = config.getoption("cluster")
+    if option is None:
+        return None
+    if jobs != ("chaos",):
+        raise UsageError("--cluster", "it says where drills run, so it goes with -m chaos", hint="else: --target")
+    return context_of(option)
 
 
 def _folder(config: pytest.Config, jobs: tuple[str, ...], target: TargetFile | None, clock: SystemClock) -> Path:

@@ -28,6 +28,7 @@ class Run:
         timeline: The record.
         target: The real system, or None where replicas are used.
         site: Opened from ``target`` when the first check needs it.
+        context: Of the user's kubectl, where replicas live on a cluster of the user's; else None.
         incident: Filed under this id, or None.
         wait_s: How long to wait for the first green round.
         soak_s: How long every round must stay green; 0 for two rounds.
@@ -44,6 +45,7 @@ class Run:
     timeline: Timeline
     target: TargetFile | None = None
     site: Site | None = None
+    context: str | None = None
     incident: str | None = None
     wait_s: float = 0.0
     soak_s: float = 0.0

@@ -1,9 +1,11 @@
 """What a replica starts from: host image, fixture images and the prepared cache, as one thing that is there or not."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from drillbook.errors import ReplicaError
 from drillbook.replica.base_image import Progress
 from drillbook.replica.builder import build_fixture_images, build_host_image
 from drillbook.replica.cache import Cache, cache_of, drop_cache, ensure_cache
@@ -29,6 +31,8 @@ class Content:
         compose: File below ``project/`` whose services' images are pulled or built; None where all are in ``images/``.
         build_root: Folder that the build contexts of that file are relative to; None for the file's own.
         kind: What the host is.
+        names: Folder below ``images/`` -> what the image is called inside; those without are called
+            ``drillbook/SLUG/FOLDER:latest``.
     """
 
     slug: str
@@ -37,6 +41,21 @@ class Content:
     compose: str | None = None
     build_root: Path | None = None
     kind: HostKind = HostKind.DOCKER
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    def images(self, client: "DockerClient", progress: Progress) -> dict[str, str]:
+        """Return name inside -> tag on the user's engine of the fixture's own images, built where they are missing.
+
+        Raises:
+            ReplicaError: A build failed, or a name is given to an image that is not there.
+        """
+        built = build_fixture_images(client, self.slug, self.folder, progress)
+        if unknown := sorted(set(self.names) - set(built)):
+            there = ", ".join(sorted(built)) or "none"
+            raise ReplicaError(
+                str(self.folder / "replica.py"), f"`images` names {', '.join(unknown)}; there is {there}"
+            )
+        return {self.names.get(name, f"drillbook/{self.slug}/{name}:latest"): tag for name, tag in built.items()}
 
     def ensure(self, progress: Progress) -> tuple[str, str]:
         """Return the host image and the cache's volume, both made where they are missing.
@@ -71,8 +90,7 @@ class Content:
             image, images = build_node_image(client, progress)
         else:
             image = build_host_image(client, progress)
-        built = build_fixture_images(client, self.slug, self.folder, progress)
-        images |= {f"drillbook/{self.slug}/{name}:latest": tag for name, tag in built.items()}
+        images |= self.images(client, progress)
         ids: dict[str, str] = {}
         if self.compose:
             root = self.build_root or self.folder / "project"

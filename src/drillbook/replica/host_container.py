@@ -16,6 +16,7 @@ from drillbook.replica.engine import connect_engine, engine_environment, engine_
 from drillbook.replica.flags import HostKind, host_flags, owner_labels, state_volume
 from drillbook.replica.removal import remove_container
 from drillbook.signals import uninterrupted
+from drillbook.target.connect import Way
 
 __all__ = ["CacheIncomplete", "HostContainer"]
 
@@ -150,6 +151,15 @@ class HostContainer(DockerContainer):
             )
         name = "127.0.0.1" if self._way == _Way.LOOPBACK else self.get_container_host_ip()
         return f"{name}:{bindings[0]['HostPort']}"
+
+    def way(self, name: str, shell: Sequence[str], place: str, folder: str) -> Way:
+        """Return how a shell is opened in it; see ``Host``."""
+        argv = ("docker", "exec", "-i", "-w", folder, self.container_name, *shell)
+        return Way(f"docker://{self.container_name}/{name}", argv, place)
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment in which the docker command talks to the same engine."""
+        return engine_environment()
 
     def stop(self, force: bool = True, delete_volume: bool = True) -> None:
         """Remove it with volumes and cgroup folders; harmless when repeated, and where it was never created.

@@ -3,8 +3,7 @@
 import threading
 from collections.abc import Sequence
 
-from drillbook.replica.engine import engine_environment
-from drillbook.target.connect import Way
+from drillbook.replica.place import Host
 from drillbook.target.session import ShellSession
 
 __all__ = ["HostSessions"]
@@ -17,12 +16,12 @@ class HostSessions:
     """One open shell for each role; made when it is first asked for.
 
     Args:
-        container: The host's container on the user's engine.
+        host: Where they are.
         folder: Where shells on the host begin.
     """
 
-    def __init__(self, container: str, folder: str) -> None:
-        self._container = container
+    def __init__(self, host: Host, folder: str) -> None:
+        self._host = host
         self._folder = folder
         self._open: dict[str, ShellSession] = {}
         self._lock = threading.Lock()
@@ -34,7 +33,7 @@ class HostSessions:
             role: Names it.
             stateful: Carry directory and variables from one command to the next, as one terminal does.
         """
-        return self._session(role, ["bash"], self._container, stateful=stateful)
+        return self._session(role, ["bash"], self._host.container_name, stateful=stateful)
 
     def to_service(self, service: str, enter: str) -> ShellSession:
         """Return the shell in a service.
@@ -54,13 +53,12 @@ class HostSessions:
     def _session(self, name: str, shell: Sequence[str], place: str, *, stateful: bool = False) -> ShellSession:
         with self._lock:
             if name not in self._open:
-                argv = ("docker", "exec", "-i", "-w", self._folder, self._container, *shell)
-                way = Way(f"docker://{self._container}/{name}", argv, place)
+                way = self._host.way(name, shell, place, self._folder)
                 # Named by role: what is behind it is the replica's own affair.
                 self._open[name] = ShellSession(
                     name,
                     way.argv,
-                    env=engine_environment(),
+                    env=self._host.environment(),
                     stateful=stateful,
                     answer_within_s=_ANSWER_WITHIN_S,
                     hint=way.hint,

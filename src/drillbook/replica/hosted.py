@@ -3,7 +3,7 @@
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, TypedDict
+from typing import TypedDict
 
 from drillbook.clock import SystemClock, poll
 from drillbook.errors import DockerMissing, ReplicaError, TargetUnreachable, UsageError
@@ -13,14 +13,12 @@ from drillbook.replica.base_image import Progress
 from drillbook.replica.content import Content
 from drillbook.replica.host_sessions import HostSessions
 from drillbook.replica.ownership import new_run_id
+from drillbook.replica.place import Host
 from drillbook.replica.readiness import not_answering
 from drillbook.replica.reaper import reap
 from drillbook.replica.sink import read_posts
 from drillbook.site import DEFAULT_SLO, Slo
 from drillbook.target import Target
-
-if TYPE_CHECKING:
-    from drillbook.replica.host_container import HostContainer
 
 __all__ = ["HostedReplica", "System"]
 
@@ -114,7 +112,7 @@ class HostedReplica(ABC):
         self._clock = SystemClock()
         self._services_began_s = 0.0
         self._sessions: HostSessions | None = None
-        self._container: HostContainer | None = None
+        self._container: Host | None = None
         self._urls: dict[str, str] = {}
 
     @abstractmethod
@@ -292,6 +290,7 @@ class HostedReplica(ABC):
         from drillbook.replica.host_container import CacheIncomplete
 
         for last_try in (False, True):
+            self.run = new_run_id()
             self._container = self._new_host()
             self.progress(f"{self.slug}: starting the replica")
             self._container.start()
@@ -305,11 +304,10 @@ class HostedReplica(ABC):
                     raise ReplicaError(self.slug, "the replica's content was prepared and is not whole") from error
                 self._content.drop(self.progress)
 
-    def _new_host(self) -> "HostContainer":
+    def _new_host(self) -> Host:
         from drillbook.replica.host_container import HostContainer
 
         image, cache = self._content.ensure(self.progress)
-        self.run = new_run_id()
         return HostContainer(
             image,
             run=self.run,
@@ -324,13 +322,13 @@ class HostedReplica(ABC):
     def _ready_urls(self) -> dict[str, str]:
         return {self.urls[name] + path: name for name, path in self._ready.items()}
 
-    def _host(self) -> "HostContainer":
+    def _host(self) -> Host:
         if self._container is None:
             raise ReplicaError(self.slug, "expected a replica that is started, got one that is not")
         return self._container
 
     def _open_sessions(self) -> HostSessions:
-        container = self._host().container_name
+        host = self._host()
         if self._sessions is None:
-            self._sessions = HostSessions(container, self.project)
+            self._sessions = HostSessions(host, self.project)
         return self._sessions

@@ -1,4 +1,4 @@
-"""The cluster inside a replica, asked through the node's own shell."""
+"""The cluster that a replica is or lives on, asked through a shell that has the account for it."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -12,22 +12,25 @@ from drillbook.target import Output, Target
 
 __all__ = ["InnerCluster"]
 
-_API = "https://127.0.0.1:6443"
+_API = "https://kubernetes.default.svc"
 _MARK = "--drillbook: next answer--"
-_ACCOUNT = "--cacert /run/kube/ca.crt --cert /run/kube/admin.crt --key /run/kube/admin.key"
+_ACCOUNT = "/run/kube/curl"
+"""Configuration of curl with the account and the way to the API, written by whoever made the shell's host."""
 
 
 class InnerCluster:
-    """Reads what the API server of a replica's node says, and changes it.
+    """Reads what the API server of a replica's cluster says, and changes it.
 
     A ``kubectl`` for each question would cost 100 ms of processor; curl costs 10.
 
     Args:
-        host: An open shell on the node.
+        host: An open shell on the node, or in the operator pod.
+        has_node: True where that shell is on the node itself, root there, and sees the processes of all pods.
     """
 
-    def __init__(self, host: Target) -> None:
+    def __init__(self, host: Target, *, has_node: bool = True) -> None:
         self.host = host
+        self.has_node = has_node
 
     def get(self, path: str, **parameters: str) -> Any:
         """Return the answer to a GET of the API, as JSON; None where there is no such thing.
@@ -56,7 +59,7 @@ class InnerCluster:
         """
         addresses = " ".join(shlex.quote(_API + path) for path in paths)
         said = self.host.run(
-            f"curl -sS -m {ANSWERS_WITHIN_S:.0f} -w '\\n%{{http_code}}{_MARK}' {_ACCOUNT} {addresses}",
+            f"curl -sS -m {ANSWERS_WITHIN_S:.0f} -w '\\n%{{http_code}}{_MARK}' -K {_ACCOUNT} {addresses}",
             deadline_s=ANSWERS_WITHIN_S + 5,
         )
         answers = said.out.split(_MARK)

@@ -1,20 +1,25 @@
-"""A replica that is a Kubernetes node: a cluster of one, with a system's manifests applied to it."""
+"""A replica that is a system's manifests: on a Kubernetes node of its own, or on a cluster that the user has."""
 
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Unpack
 
 from drillbook.clock import poll
 from drillbook.errors import NotSupported, ReplicaError, UsageError
 from drillbook.replica import Snapshot
+from drillbook.replica.cluster.host import ClusterHost, Residence, build_pod_image
+from drillbook.replica.cluster.user import UserCluster
 from drillbook.replica.content import Content
+from drillbook.replica.engine import connect_engine
 from drillbook.replica.flags import HostKind
 from drillbook.replica.hosted import HostedReplica, System
 from drillbook.replica.inner_cluster import InnerCluster
 from drillbook.replica.kube_service import KubeService, Workload, ready_after_s, why_not_rolled_out
 from drillbook.replica.kube_snapshot import take_cluster_snapshot
-from drillbook.replica.snapshot import take_host_snapshot
+from drillbook.replica.place import Host
+from drillbook.replica.snapshot import take_folder_snapshot, take_host_snapshot
 
 __all__ = ["KubeReplica"]
 
@@ -22,8 +27,20 @@ _SYSTEM = ("kube-system/deployment/coredns",)
 _METRICS = "/apis/metrics.k8s.io/v1beta1/nodes"
 
 
+@dataclass(frozen=True, slots=True)
+class _Abroad:
+    """Where a replica lives that is not at home on a node of its own."""
+
+    cluster: UserCluster
+    residence: Residence
+    registry: str | None
+
+
 class KubeReplica(HostedReplica):
     """A Kubernetes node of its own with manifests in a git repository; satisfies ``Replica``.
+
+    ``move_to`` takes it to a cluster of the user's instead. What runs there runs in namespaces made for it, and what
+    asks for the node itself is not supported.
 
     Args:
         slug: Runbook that it belongs to; also the node's name.
@@ -31,7 +48,10 @@ class KubeReplica(HostedReplica):
         project: Name of the project's folder below /srv.
         workloads: The runbook's name of a service -> ``NAMESPACE/deployment/NAME`` or ``NAMESPACE/statefulset/NAME``.
         ports: Name -> port on the node that answers on this machine.
-        start_command: Applies the manifests; runs in the project's folder.
+        start_command: Applies the manifests; runs in the project's folder. ``DRILLBOOK_HOST`` is ``node`` or
+            ``cluster`` there, and in ``prepare``.
+        images: Folder below ``images/`` -> what the manifests call the image.
+        residence: What it takes up on a cluster that is not its own; None where it cannot live on one.
         system: What else there is to say; see ``System``.
 
     Raises:
@@ -47,9 +67,11 @@ class KubeReplica(HostedReplica):
         workloads: Mapping[str, str],
         ports: Mapping[str, int],
         start_command: str,
+        images: Mapping[str, str] | None = None,
+        residence: Residence | None = None,
         **system: Unpack[System],
     ) -> None:
-        content = Content(folder.name, folder, project, kind=HostKind.KUBERNETES)
+        content = Content(folder.name, folder, project, kind=HostKind.KUBERNETES, names=dict(images or {}))
         super().__init__(slug=slug, content=content, ports=ports, start_command=start_command, system=system)
         try:
             self._workloads = {name: Workload(text) for name, text in workloads.items()}
@@ -60,11 +82,43 @@ class KubeReplica(HostedReplica):
                 + ", ".join(workloads.values()),
             ) from error
         self._system = tuple(map(Workload, _SYSTEM))
+        self._residence = residence
+        self._abroad: _Abroad | None = None
+
+    def move_to(self, context: str, registry: str | None = None) -> None:
+        """Let it live on a cluster of the user's; to be said before ``start``.
+
+        Args:
+            context: Of the user's kubectl configuration.
+            registry: What brings images there; see ``deliver``.
+
+        Raises:
+            NotSupported: The fixture does not say what it takes up there.
+        """
+        if self._residence is None:
+            raise NotSupported(
+                self.slug,
+                "its replica lives on a node of its own only",
+                hint="give KubeReplica a `residence`, and manifests that leave the node alone",
+            )
+        self._abroad = _Abroad(UserCluster(context), self._residence, registry)
+        # What is elsewhere belongs to somebody else.
+        self._system = ()
+        self._workloads = {
+            name: one for name, one in self._workloads.items() if one.namespace in self._residence.namespaces
+        }
 
     @property
     def cluster(self) -> InnerCluster:
-        """The cluster inside, asked through a session that no runbook command shares."""
-        return InnerCluster(self.control)
+        """The cluster, asked through a session that no runbook command shares."""
+        return InnerCluster(self.control, has_node=self._abroad is None)
+
+    def prepare(self) -> None:
+        """Build what a start needs; see ``Replica``."""
+        if self._abroad is None:
+            super().prepare()
+        else:
+            self._build_for_cluster()
 
     def service(self, name: str) -> KubeService:
         """Return a workload by the name that the runbook uses.
@@ -122,6 +176,8 @@ class KubeReplica(HostedReplica):
         end_s = self._clock.monotonic_s() + within_s
         super().wait_until_ready(within_s)
         self.healthy_start_s = self._slowest_pod_s()
+        if self._abroad is not None and self.cluster.get(_METRICS) is None:
+            return  # a cluster without metrics; `kubectl top` will say so
         left_s = end_s - self._clock.monotonic_s()
         if not poll(self._has_metrics, within_s=left_s, clock=self._clock, every_s=0.3):
             raise ReplicaError(self.container_name, f"expected metrics of the node within {within_s:.0f} s, got none")
@@ -140,7 +196,8 @@ class KubeReplica(HostedReplica):
 
     def last_words(self, left: Mapping[str, str]) -> Sequence[str]:
         """Return what these workloads printed last."""
-        told = [self.control.run("kubectl get pods -A", deadline_s=20).out]
+        everywhere = "-A" if self._abroad is None else f"-n {self._abroad.residence.namespaces[0]}"
+        told = [self.control.run(f"kubectl get pods {everywhere}", deadline_s=20).out]
         told += [
             f"{name} printed last:\n{self.service(name).logs(6)}"
             for name, workload in self._workloads.items()
@@ -151,6 +208,35 @@ class KubeReplica(HostedReplica):
     def snapshot(self) -> Snapshot:
         """Return the state that a drill must leave as it found it."""
         namespaces = sorted({workload.namespace for workload in self._workloads.values()})
-        found = dict(take_cluster_snapshot(self.cluster, namespaces))
-        found.update(take_host_snapshot(self.control, self.project, self._tracked))
+        if self._abroad is None:
+            found = {**take_cluster_snapshot(self.cluster, namespaces)}
+            found.update(take_host_snapshot(self.control, self.project, self._tracked))
+        else:  # what is not in its namespaces changes without its doing
+            found = {**take_cluster_snapshot(self.cluster, namespaces, only_these=True)}
+            found.update(take_folder_snapshot(self.control, self.project, self._tracked))
         return dict(sorted(found.items()))
+
+    def _new_host(self) -> Host:
+        if self._abroad is None:
+            return super()._new_host()
+        pod_image, images = self._build_for_cluster()
+        return ClusterHost(
+            self._abroad.cluster,
+            run=self.run,
+            slug=self.slug,
+            folder=self._content.folder,
+            project=self._content.project,
+            start_command=self._start_command,
+            residence=self._abroad.residence,
+            pod_image=pod_image,
+            images=images,
+            registry=self._abroad.registry,
+            progress=self.progress,
+        )
+
+    def _build_for_cluster(self) -> tuple[str, dict[str, str]]:
+        client = connect_engine()
+        try:
+            return build_pod_image(client, self.progress), self._content.images(client, self.progress)
+        finally:
+            client.close()

@@ -15,6 +15,8 @@ from drillbook.replica.process import Process, look_at
 __all__ = ["KubeService", "Workload", "container_id", "ready_after_s", "why_not_rolled_out"]
 
 _NETWORK = "pods"
+_NOT_RUNNING = frozenset("TtZX")
+"""States of a process: stopped, traced, dead (proc_pid_stat(5))."""
 _KINDS = {"deployment": "deployments", "statefulset": "statefulsets"}
 
 
@@ -91,6 +93,8 @@ class KubeService:
 
     def is_running(self) -> bool:
         """True where the main process of a pod of it is alive and not off the processor."""
+        if not self._cluster.has_node:
+            return any(map(self._answers, self.pods()))
         return any(process is not None and process.is_alive for process in map(self.main_process, self.pods()))
 
     def main_pid(self) -> int | None:
@@ -98,7 +102,17 @@ class KubeService:
         return next((process.pid for process in map(self.main_process, self.pods()) if process), None)
 
     def main_process(self, pod: Mapping[str, Any]) -> Process | None:
-        """Return the first process of a pod's first container; None where it does not run."""
+        """Return the first process of a pod's first container; None where it does not run.
+
+        Raises:
+            NotSupported: The node of the pods is not the replica's own.
+        """
+        if not self._cluster.has_node:
+            raise NotSupported(
+                self.name,
+                "processes are seen from the node that they run on, and that is the user's",
+                hint="drill this without --cluster",
+            )
         status = _first_container(pod)
         if "running" not in (status.get("state") or {}):
             return None
@@ -130,7 +144,7 @@ class KubeService:
         Raises:
             ReplicaError: The cluster refuses.
         """
-        self.thaw()
+        self._let_go_on()
         definition = self.definition()
         if definition is None:
             raise ReplicaError(str(self.workload), "it cannot be started: it is not there")
@@ -144,7 +158,7 @@ class KubeService:
         Raises:
             ReplicaError: The cluster refuses.
         """
-        self.thaw()
+        self._let_go_on()
         definition = self.definition()
         if definition and definition["spec"].get("replicas"):
             self._kubectl(f"annotate --overwrite {self.workload} drillbook/replicas={definition['spec']['replicas']}")
@@ -165,6 +179,10 @@ class KubeService:
     def thaw(self) -> None:
         """Let stopped processes go on; harmless where none is."""
         self._signal("CONT")
+
+    def _let_go_on(self) -> None:
+        if self._cluster.has_node:  # else nothing could have stopped them
+            self.thaw()
 
     def is_frozen(self) -> bool:
         """True where the main process of each of its pods is off the processor."""
@@ -224,6 +242,13 @@ class KubeService:
             f"{kubectl} get events --sort-by=.lastTimestamp 2>&1 | grep {name} | tail -n {lines}"
         )
         return self._cluster.host.run(asked, deadline_s=ANSWERS_WITHIN_S).out
+
+    def _answers(self, pod: Mapping[str, Any]) -> bool:
+        """True where a pod's first container runs and its first process is not off the processor."""
+        first = pod["spec"]["containers"][0]["name"]
+        look = shlex.join(["-n", self.workload.namespace, "exec", pod["metadata"]["name"], "-c", first])
+        said = self._cluster.host.run(f"kubectl {look} -- cat /proc/1/stat", deadline_s=ANSWERS_WITHIN_S)
+        return said.exit_status == 0 and said.out.rpartition(")")[2].split()[0] not in _NOT_RUNNING
 
     def _signal(self, signal: str) -> None:
         for pod in self.pods():

@@ -33,7 +33,7 @@ _NOT_STATE = frozenset(
 _LONG = 120
 
 
-def take_cluster_snapshot(cluster: InnerCluster, namespaces: Sequence[str]) -> Snapshot:
+def take_cluster_snapshot(cluster: InnerCluster, namespaces: Sequence[str], *, only_these: bool = False) -> Snapshot:
     """Look at everything in some namespaces that a recovery may leave behind, and at nodes and volumes.
 
     Pods are counted by owner and state: their names, addresses and ages change with every restart.
@@ -41,11 +41,12 @@ def take_cluster_snapshot(cluster: InnerCluster, namespaces: Sequence[str]) -> S
     Args:
         cluster: The replica's cluster.
         namespaces: Their names.
+        only_these: Leave out nodes, volumes, and which namespaces there are.
 
     Raises:
         ReplicaError: Something cannot be looked at.
     """
-    kinds = {path: path.rpartition("/")[2] for path in _CLUSTER}
+    kinds = {} if only_these else {path: path.rpartition("/")[2] for path in _CLUSTER}
     for namespace in namespaces:
         core = f"/api/v1/namespaces/{namespace}"
         kinds |= {f"{core}/{kind}": kind for kind in (*_CORE, "pods")}

@@ -1,25 +1,29 @@
 """Finding a fixture's replica by the runbook's slug."""
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
 
 from drillbook.errors import DrillbookError, UsageError
 from drillbook.replica import Replica
+from drillbook.replica.kube_node import KubeReplica
+from drillbook.target.settings import setting
 
-__all__ = ["load_fixture", "load_replica"]
+__all__ = ["load_fixture", "load_replica", "registry_of"]
 
 
-def load_replica(project: Path, slug: str) -> Replica:
+def load_replica(project: Path, slug: str, context: str | None = None) -> Replica:
     """Return a new replica as ``fixtures/<slug>/replica.py`` makes it; nothing is started.
 
     Args:
         project: Folder that holds ``fixtures/``.
         slug: The runbook's.
+        context: Of the user's kubectl, where it is to live on a cluster of the user's.
 
     Raises:
-        UsageError: The file is missing, cannot be loaded, or makes no replica.
+        UsageError: The file is missing, cannot be loaded, or makes no replica, or not one for a cluster.
     """
     path = project / "fixtures" / slug / "replica.py"
     if not path.is_file():
@@ -35,7 +39,29 @@ def load_replica(project: Path, slug: str) -> Replica:
     if getattr(made, "slug", None) != slug or not callable(getattr(made, "snapshot", None)):
         got = f"{type(made).__name__} of slug {getattr(made, 'slug', None)!r}"
         raise UsageError(str(path), f"expected replica() to return a Replica of slug {slug!r}, got {got}")
+    if context is not None:
+        if not isinstance(made, KubeReplica):
+            raise UsageError(
+                str(path), f"--cluster needs a replica that is made of manifests, got {type(made).__name__}"
+            )
+        made.move_to(context, registry_of(project))
     return made
+
+
+def registry_of(project: Path) -> str | None:
+    """Return what brings images to a cluster of the user's (``registry`` in ``[tool.drillbook]``), or None.
+
+    Raises:
+        UsageError: It is no text, or the file no TOML.
+    """
+    found = setting(project, "registry")
+    if found is not None and (
+        not isinstance(found, str) or not re.fullmatch(r"[\w.-]+(:\d+)?(/[a-z0-9._/-]+)?", found)
+    ):
+        raise UsageError(
+            str(project / "pyproject.toml"), f"expected HOST[:PORT][/PATH] for tool.drillbook.registry, got {found!r}"
+        )
+    return found
 
 
 def load_fixture(path: Path) -> ModuleType:

@@ -23,6 +23,7 @@ __all__ = [
     "own_aliases",
     "port_state",
     "process_state",
+    "take_folder_snapshot",
     "take_host_snapshot",
     "take_snapshot",
     "volume_state",
@@ -85,9 +86,22 @@ def take_host_snapshot(host: Target, project: str, tracked: Sequence[str] = ()) 
     found.update(process_state(_said(host, _PROCESSES)))
     for table in ("filter", "nat"):
         found.update(iptables_state(table, _said(host, f"iptables-save -t {table} 2>/dev/null")))
-    found.update(_git_state(host, project))
-    found.update(file_state(_said(host, _hash_files(project, tracked)), project))
+    found.update(take_folder_snapshot(host, project, tracked))
     return found
+
+
+def take_folder_snapshot(host: Target, project: str, tracked: Sequence[str] = ()) -> Snapshot:
+    """Look at the project's repository and at files.
+
+    Args:
+        host: An open shell where they are.
+        project: The project's folder there.
+        tracked: Further files: patterns of the shell, absolute or relative to the project.
+
+    Raises:
+        ReplicaError: Something cannot be looked at.
+    """
+    return _git_state(host, project) | file_state(_said(host, _hash_files(project, tracked)), project)
 
 
 def own_aliases(network: Mapping[str, Any], container: Mapping[str, Any]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from drillbook.errors import UsageError
 from drillbook.target import Target
 from drillbook.target.connect import connect_first, way_to
 from drillbook.target.session import Guard
+from drillbook.target.settings import setting
 from drillbook.units import parse_duration
 
 __all__ = ["HostEntry", "TargetFile", "default_target", "find_target", "load_target"]
@@ -282,13 +283,7 @@ def default_target(project_dir: Path) -> TargetFile:
         UsageError: There is none, or there are more and none is the default; the hint lists them.
     """
     pyproject = project_dir / "pyproject.toml"
-    name: Any = None
-    if pyproject.is_file():
-        try:
-            content = tomllib.loads(pyproject.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise UsageError(str(pyproject), f"expected TOML: {error}") from error
-        name = content.get("tool", {}).get("drillbook", {}).get("default_target")
+    name = setting(project_dir, "default_target")
     if name is not None:
         if not isinstance(name, str):
             raise UsageError(str(pyproject), f"expected a name for tool.drillbook.default_target, got {name!r}")

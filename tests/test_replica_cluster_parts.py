@@ -1,0 +1,120 @@
+"""What a replica on a user's cluster is made of, without a cluster."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drillbook.errors import ReplicaError, UsageError
+from drillbook.replica.cluster.delivery import loader_of
+from drillbook.replica.cluster.host import access, with_images
+from drillbook.replica.cluster.user import UserCluster, context_of
+from drillbook.replica.loader import load_replica, registry_of
+
+NAMES = {"shop/web:1": "registry.example:5000/drillbook/shop-web:0f", "db": "drillbook/shop-db:1a"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param("image: shop/web:1\n", f"image: {NAMES['shop/web:1']}\n", id="block"),
+        pytest.param("{name: a, image: db, env: []}", f"{{name: a, image: {NAMES['db']}, env: []}}", id="flow"),
+        pytest.param('image: "shop/web:1" # the web', f'image: "{NAMES["shop/web:1"]}" # the web', id="quoted"),
+        pytest.param('{"image":"db"}', f'{{"image":"{NAMES["db"]}"}}', id="json"),
+        pytest.param("image: shop/web:11", "image: shop/web:11", id="another tag"),
+        pytest.param("images: db", "images: db", id="another key"),
+        pytest.param("name: db", "name: db", id="a name"),
+    ],
+)
+def test_manifests_get_the_names_that_the_cluster_has(before: str, after: str) -> None:
+    assert with_images(before, NAMES) == after
+
+
+@pytest.mark.parametrize(
+    ("node", "load"),
+    [
+        pytest.param(
+            {"metadata": {"name": "drill-control-plane"}, "spec": {"providerID": "kind://docker/drill/drill-control"}},
+            ["kind", "load", "docker-image", "a:1", "b:2", "--name", "drill"],
+            id="kind",
+        ),
+        pytest.param(
+            {"metadata": {"name": "k3d-my-drill-server-0"}, "spec": {"providerID": "k3s://k3d-my-drill-server-0"}},
+            ["k3d", "image", "import", "a:1", "b:2", "--cluster", "my-drill"],
+            id="k3d",
+        ),
+        pytest.param(
+            {"metadata": {"name": "m", "labels": {"minikube.k8s.io/name": "drill"}}, "spec": {}},
+            ["minikube", "--profile", "drill", "image", "load", "a:1", "b:2"],
+            id="minikube",
+        ),
+        pytest.param({"metadata": {"name": "ip-10-0-0-1"}, "spec": {"providerID": "aws:///a/i-1"}}, None, id="cloud"),
+        pytest.param({"metadata": {"name": "pi"}, "spec": {"providerID": "k3s://pi"}}, None, id="k3s on a machine"),
+        pytest.param({"metadata": {"name": "bare"}}, None, id="bare"),
+    ],
+)
+def test_a_cluster_is_loaded_by_the_program_that_made_it(node: dict[str, Any], load: list[str] | None) -> None:
+    assert loader_of([node], ["a:1", "b:2"]) == load
+
+
+def test_the_operator_may_change_its_namespaces_and_read_nodes_and_volumes() -> None:
+    things = access("drillbook-shop", ["shop", "shop-outside"], "0f")
+    roles = [one for one in things if one["kind"] == "Role"]
+    assert [one["metadata"]["namespace"] for one in roles] == ["shop", "shop-outside"]
+    (shared,) = [one for one in things if one["kind"] == "ClusterRole"]
+    verbs = {verb for rule in shared["rules"] for verb in rule["verbs"]}
+    assert verbs == {"get", "list", "watch"}
+    assert shared["metadata"]["labels"] == {"drillbook.run": "0f"}
+    bindings = [one for one in things if one["kind"].endswith("Binding")]
+    assert all(
+        one["subjects"] == [{"kind": "ServiceAccount", "name": "operator", "namespace": "drillbook-shop"}]
+        for one in bindings
+    )
+    assert len(bindings) == 3
+
+
+def test_a_cluster_is_named_by_its_context() -> None:
+    assert context_of("context:arn:aws:eks:eu-west-1:1:cluster/shop") == "arn:aws:eks:eu-west-1:1:cluster/shop"
+
+
+@pytest.mark.parametrize("option", ["", "kind-drill", "context:", "context:--as=root", "namespace:shop"])
+def test_a_cluster_that_is_named_in_another_way_is_a_usage_error(option: str) -> None:
+    with pytest.raises(UsageError, match="context:NAME"):
+        context_of(option)
+
+
+def test_without_kubectl_there_is_one_message(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ReplicaError, match="expected the program kubectl"):
+        UserCluster("drill").must_answer()
+
+
+@pytest.mark.parametrize("name", ["registry.example", "registry.example:5000/drills", "10.0.0.1:5000/a/b"])
+def test_a_registry_is_named_in_the_projects_settings(tmp_path: Path, name: str) -> None:
+    (tmp_path / "pyproject.toml").write_text(f'[tool.drillbook]\nregistry = "{name}"\n', encoding="utf-8")
+    assert registry_of(tmp_path) == name
+
+
+@pytest.mark.parametrize("value", ["5", '"https://registry.example"', '"a b"', '"registry.example/UPPER"'])
+def test_a_registry_that_no_image_can_be_named_after_is_a_usage_error(tmp_path: Path, value: str) -> None:
+    (tmp_path / "pyproject.toml").write_text(f"[tool.drillbook]\nregistry = {value}\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="HOST"):
+        registry_of(tmp_path)
+
+
+def test_without_a_registry_there_is_none(tmp_path: Path) -> None:
+    assert registry_of(tmp_path) is None
+
+
+def test_a_replica_that_is_no_cluster_cannot_live_on_one(tmp_path: Path) -> None:
+    folder = tmp_path / "fixtures" / "shop"
+    folder.mkdir(parents=True)
+    (folder / "replica.py").write_text(
+        "from pathlib import Path\n"
+        "from drillbook.replica.docker_host import ComposeReplica\n"
+        "def replica():\n"
+        "    return ComposeReplica(slug='shop', folder=Path(__file__).parent, project='shop', services=[], ports={})\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(UsageError, match="made of manifests, got ComposeReplica"):
+        load_replica(tmp_path, "shop", "kind-drill")
