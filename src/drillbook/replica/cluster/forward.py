@@ -18,7 +18,9 @@ _OPEN_WITHIN_S = 30.0
 _AGAIN_AFTER_S = 0.2
 
 # kubectl lives as long as the pipe that it is started with: it ends with this process, however that ends.
-_TIED = '"$@" & child=$!; { read -r _; kill $child; } 2>/dev/null & wait $child; kill $! 2>/dev/null'
+_TIED = (
+    'exec 3<&0; "$@" 3<&- & child=$!; { read -r _ <&3; kill $child; } 2>/dev/null & wait $child; kill $! 2>/dev/null'
+)
 
 
 class Forward:
