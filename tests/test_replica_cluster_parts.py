@@ -1,12 +1,19 @@
 """What a replica on a user's cluster is made of, without a cluster."""
 
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from drillbook.clock import SystemClock, poll
 from drillbook.errors import ReplicaError, UsageError
+from drillbook.replica.cluster import forward as forward_module
 from drillbook.replica.cluster.delivery import loader_of
+from drillbook.replica.cluster.forward import Forward
 from drillbook.replica.cluster.host import access, with_images
 from drillbook.replica.cluster.user import UserCluster, context_of
 from drillbook.replica.loader import load_replica, registry_of
@@ -118,3 +125,74 @@ def test_a_replica_that_is_no_cluster_cannot_live_on_one(tmp_path: Path) -> None
     )
     with pytest.raises(UsageError, match="made of manifests, got ComposeReplica"):
         load_replica(tmp_path, "shop", "kind-drill")
+
+
+# ---------------------------------------------------------------- ports; kubectl itself runs in test_replica_cluster.py
+
+KUBECTL = """#!/bin/sh
+# Stands in for `kubectl port-forward`: says what it was asked for, and that a free port is 5000 and its own.
+echo "$@" >>"$0.calls"
+echo $$ >"$0.new" && mv "$0.new" "$0.pid"
+for pair; do
+  case $pair in
+  *:*[0-9]) here=${pair%%:*}; echo "Forwarding from 127.0.0.1:${here:-5000} -> ${pair#*:}" ;;
+  esac
+done
+exec sleep 600
+"""
+
+
+@pytest.fixture
+def kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    program = tmp_path / "kubectl"
+    program.write_text(KUBECTL, encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    return program
+
+
+def pid_of(program: Path) -> int:
+    return int(Path(f"{program}.pid").read_text(encoding="ascii"))
+
+
+def is_alive(pid: int) -> bool:
+    stat = Path(f"/proc/{pid}/stat")
+    return stat.exists() and stat.read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
+
+
+def test_a_forward_that_ends_comes_back_on_the_same_port(kubectl: Path) -> None:
+    forward = Forward(UserCluster("drill"), "home", "operator", [443])
+    try:
+        assert forward.open() == {443: 5000}
+        first = pid_of(kubectl)
+        os.kill(first, signal.SIGKILL)
+        assert poll(lambda: pid_of(kubectl) != first, within_s=5, clock=SystemClock())
+    finally:
+        forward.close()
+    assert not is_alive(pid_of(kubectl))
+    calls = Path(f"{kubectl}.calls").read_text(encoding="utf-8").splitlines()
+    assert [call.split()[-1] for call in calls] == [":443", "5000:443"]
+
+
+def test_a_forward_ends_with_the_process_that_wanted_it(kubectl: Path) -> None:
+    code = (
+        "import sys; from drillbook.replica.cluster.forward import Forward;"
+        "from drillbook.replica.cluster.user import UserCluster;"
+        "print(Forward(UserCluster('drill'), 'home', 'operator', [443]).open(), flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "{443: 5000}\n"
+        child = pid_of(kubectl)
+        assert is_alive(child)
+        process.kill()
+    assert poll(lambda: not is_alive(child), within_s=5, clock=SystemClock())
+
+
+def test_a_forward_that_does_not_open_tells_what_kubectl_said(kubectl: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kubectl.write_text("#!/bin/sh\necho 'error: pods \"operator\" not found' >&2\nexit 1\n", encoding="utf-8")
+    monkeypatch.setattr(forward_module, "_OPEN_WITHIN_S", 0.5)
+    with pytest.raises(ReplicaError, match="not found"):
+        Forward(UserCluster("drill"), "home", "operator", [443]).open()
