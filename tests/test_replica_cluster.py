@@ -36,15 +36,6 @@ SERVER = (
     "use IO::Socket::INET; my $s = IO::Socket::INET->new(LocalPort => 8000, Listen => 5, ReuseAddr => 1) or die; "
     "while (my $c = $s->accept) { my $l = <$c>; print $c qq(HTTP/1.0 200 OK\\r\\n\\r\\nopen\\n); close $c }"
 )
-SERVICE = {
-    "apiVersion": "v1",
-    "kind": "Service",
-    "metadata": {"name": "web", "namespace": "drilled-shop"},
-    "spec": {"selector": {"app": "web"}, "ports": [{"port": 8000}]},
-}
-PROJECT = "\n---\n".join(
-    [deployment("web", command=f"exec perl -e '{SERVER}'", space="drilled-shop"), json.dumps(SERVICE)]
-)
 RUN_UNTIL_KILLED = """
 import sys
 from pathlib import Path
@@ -58,16 +49,36 @@ sys.stdin.read()
 """
 
 
+def write_shop(place: Path, name: str) -> Path:
+    """Write the folder of a system with one service, whose only namespace has its name."""
+    web = json.loads(deployment("web", command=f"exec perl -e '{SERVER}'", space=name))
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "web", "namespace": name},
+        "spec": {"selector": {"app": "web"}, "ports": [{"port": 8000}]},
+    }
+    folder = place / name
+    (folder / "images" / "web").mkdir(parents=True)
+    (folder / "project").mkdir()
+    (folder / "images" / "web" / "Dockerfile").write_text(DOCKERFILE, encoding="utf-8")
+    manifests = json.dumps({"apiVersion": "v1", "kind": "List", "items": [web, service]})
+    (folder / "project" / "manifests.json").write_text(manifests, encoding="utf-8")
+    (folder / "prepare").write_text("git init -q && git add -A && git commit -qm 'Deploy 1'\n", encoding="utf-8")
+    return folder
+
+
 def shop(folder: Path) -> KubeReplica:
+    name = folder.name
     return KubeReplica(
-        slug="cluster-shop",
+        slug=name,
         folder=folder,
         project="shop",
-        workloads={"web": "drilled-shop/deployment/web", "dns": "kube-system/deployment/coredns"},
+        workloads={"web": f"{name}/deployment/web", "dns": "kube-system/deployment/coredns"},
         ports={"web": 8000},
         ready={"web": "/"},
         images={"web": "shop/web:1"},
-        residence=Residence(("drilled-shop",), {8000: "web.drilled-shop.svc:8000"}),
+        residence=Residence((name,), {8000: f"web.{name}.svc:8000"}),
         start_command="kubectl create -f manifests.json",
     )
 
@@ -81,7 +92,7 @@ def theirs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubeReplica]:
         node.wait_until_ready(120)
         room = tmp_path_factory.mktemp("user")
         subprocess.run(["docker", "cp", "-L", f"{node.container_name}:/usr/local/bin/kubectl", room], check=True)
-        address = node.control.run("hostname -I").out.split()[0]
+        address = node.control.run("ip -4 -o addr show eth0").out.split()[3].partition("/")[0]
         config = json.loads(node.control.run("kubectl config view --raw -o json").out)
         config["clusters"][0]["cluster"]["server"] = f"https://{address}:6443"
         user = config["users"][0]["name"]
@@ -120,9 +131,10 @@ def registry(theirs: KubeReplica) -> Iterator[str]:
         container.reload()
         settings = container.attrs["NetworkSettings"]
         name = f"127.0.0.1:{settings['Ports']['5000/tcp'][0]['HostPort']}"
-        hosts = f'server = "http://{settings["IPAddress"] or settings["Networks"]["bridge"]["IPAddress"]}:5000"'
+        address = settings["Networks"]["bridge"]["IPAddress"]
+        hosts = f'[host."http://{address}:5000"]\n  capabilities = ["pull", "resolve"]\n'
         folder = f"/etc/containerd/certs.d/{name}"
-        theirs.control.run(f"mkdir -p '{folder}' && echo '{hosts}' >'{folder}/hosts.toml'")
+        theirs.control.run(f"mkdir -p '{folder}' && printf %s '{hosts}' >'{folder}/hosts.toml'")
         up = poll(lambda: _is_up(name), within_s=20, clock=SystemClock())
         assert up, container.logs().decode()
         yield f"{name}/drills"
@@ -140,13 +152,7 @@ def _is_up(name: str) -> bool:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("shop") / "cluster-shop"
-    (folder / "images" / "web").mkdir(parents=True)
-    (folder / "project").mkdir()
-    (folder / "images" / "web" / "Dockerfile").write_text(DOCKERFILE, encoding="utf-8")
-    (folder / "project" / "manifests.json").write_text(PROJECT, encoding="utf-8")
-    (folder / "prepare").write_text("git init -q && git add -A && git commit -qm 'Deploy 1'\n", encoding="utf-8")
-    return folder
+    return write_shop(tmp_path_factory.mktemp("shop"), "lonely-shop")
 
 
 @pytest.fixture
@@ -162,12 +168,12 @@ def made(folder: Path, registry: str, cluster: UserCluster) -> Iterator[KubeRepl
         yield replica
     finally:
         replica.stop()
-    assert not left(cluster)
+    assert not left(cluster, "lonely-shop")
 
 
 @pytest.fixture(scope="module")
-def replica(folder: Path, registry: str) -> Iterator[KubeReplica]:
-    replica = shop(folder)
+def replica(tmp_path_factory: pytest.TempPathFactory, registry: str) -> Iterator[KubeReplica]:
+    replica = shop(write_shop(tmp_path_factory.mktemp("shop"), "open-shop"))
     replica.move_to(CONTEXT, registry)
     replica.start()
     try:
@@ -175,12 +181,15 @@ def replica(folder: Path, registry: str) -> Iterator[KubeReplica]:
         yield replica
     finally:
         replica.stop()
-    assert not left(UserCluster(CONTEXT))
+    assert not left(UserCluster(CONTEXT), "open-shop")
 
 
-def left(cluster: UserCluster) -> list[str]:
-    kinds = ("namespaces", "clusterroles", "clusterrolebindings")
-    return [one["metadata"]["name"] for kind in kinds for one in cluster.items(kind, "-l", RUN_LABEL)]
+def left(cluster: UserCluster, name: str) -> list[str]:
+    """Return what is on the cluster of a system: its namespaces, and what lets its operator read the rest."""
+    namespaces = [one["metadata"]["name"] for one in cluster.items("namespaces", "-l", RUN_LABEL)]
+    bindings = cluster.items("clusterrolebindings", "-l", RUN_LABEL)
+    roles = [one["metadata"]["name"] for one in bindings if one["subjects"][0]["namespace"] == f"drillbook-{name}"]
+    return [*(one for one in namespaces if one.endswith(name)), *roles]
 
 
 def namespace(name: str, **meta: Any) -> dict[str, Any]:
@@ -204,7 +213,7 @@ def test_commands_land_in_its_namespace_and_reach_nothing_else(replica: KubeRepl
 def test_its_urls_answer_and_go_on_after_the_pod_behind_them_was_made_anew(replica: KubeReplica) -> None:
     address = replica.urls["web"]
     assert httpx.get(address, trust_env=False).text == "open\n"
-    replica.cluster.kubectl("-n drilled-shop delete pods -l app=web --wait=true", within_s=60)
+    replica.cluster.kubectl("-n open-shop delete pods -l app=web --wait=true", within_s=60)
     replica.wait_until_ready(60)
     assert replica.urls["web"] == address
 
@@ -213,7 +222,7 @@ def test_a_service_is_seen_from_inside_its_pod(replica: KubeReplica) -> None:
     web = replica.service("web")
     assert web.is_running()
     assert replica.host("web").run("cat /proc/1/comm").out == "perl\n"
-    assert replica.snapshot()["drilled-shop/deployments/web/spec.replicas"] == "1"
+    assert replica.snapshot()["open-shop/deployments/web/spec.replicas"] == "1"
     assert not [key for key in replica.snapshot() if key.startswith(("nodes", "namespaces"))]
 
 
@@ -232,15 +241,15 @@ def test_what_needs_the_node_is_not_supported(replica: KubeReplica) -> None:
         pytest.param(Stop("web"), id="stop"),
         pytest.param(
             ObjectChanged(
-                "drilled-shop/deployment/web",
+                "open-shop/deployment/web",
                 {"spec": {"template": {"spec": {"containers": [{"name": "web", "command": ["false"]}]}}}},
-                PodStuck("drilled-shop", "web", ("CrashLoopBackOff",)),
+                PodStuck("open-shop", "web", ("CrashLoopBackOff",)),
                 "a release that ends at once",
             ),
             id="crash loop",
         ),
         pytest.param(
-            PodsEvicted("drilled-shop", "web", PodStuck("drilled-shop", "web", ("ContainersNotReady",))), id="evicted"
+            PodsEvicted("open-shop", "web", PodStuck("open-shop", "web", ("ContainersNotReady",))), id="evicted"
         ),
     ],
 )
@@ -258,14 +267,14 @@ def test_faults_of_the_api_are_there_and_gone_again(replica: KubeReplica, fault:
 
 
 def test_a_namespace_that_is_there_is_left_alone(made: KubeReplica, cluster: UserCluster) -> None:
-    cluster.create(namespace("drilled-shop"))
+    cluster.create(namespace("lonely-shop"))
     try:
         with pytest.raises(ReplicaError, match="drillbook did not make"):
             made.start()
-        assert cluster.get("namespace", "drilled-shop")["status"]["phase"] == "Active"
-        assert not left(cluster)
+        assert cluster.get("namespace", "lonely-shop")["status"]["phase"] == "Active"
+        assert not left(cluster, "lonely-shop")
     finally:
-        cluster.kubectl("delete", "namespace", "drilled-shop")
+        cluster.kubectl("delete", "namespace", "lonely-shop")
 
 
 def test_a_second_run_waits_for_the_first(made: KubeReplica, folder: Path, registry: str, cluster: UserCluster) -> None:
@@ -278,12 +287,12 @@ def test_a_second_run_waits_for_the_first(made: KubeReplica, folder: Path, regis
     waiter.start()
     try:
         assert poll(lambda: any("another run has it" in line for line in told), within_s=30, clock=SystemClock())
-        first = cluster.get("namespace", "drilled-shop")["metadata"]["labels"][RUN_LABEL]
+        first = cluster.get("namespace", "lonely-shop")["metadata"]["labels"][RUN_LABEL]
         assert first == made.run
         made.stop()
         waiter.join(timeout=120)
         assert not waiter.is_alive()
-        assert cluster.get("namespace", "drilled-shop")["metadata"]["labels"][RUN_LABEL] == second.run
+        assert cluster.get("namespace", "lonely-shop")["metadata"]["labels"][RUN_LABEL] == second.run
     finally:
         waiter.join(timeout=120)
         second.stop()
@@ -302,16 +311,16 @@ def test_what_a_killed_run_left_is_reaped(folder: Path, registry: str, cluster: 
         assert any("port-forward" in command for command in children.values())
         run.kill()
     assert poll(lambda: not _alive(children), within_s=10, clock=SystemClock()), "kubectl outlived its run"
-    assert {"drilled-shop", "drillbook-cluster-shop"} <= set(left(cluster))
+    assert {"lonely-shop", "drillbook-lonely-shop"} <= set(left(cluster, "lonely-shop"))
     removed = {one.name for one in reap_cluster(cluster)}
-    assert {"drilled-shop", "drillbook-cluster-shop"} <= removed
-    assert not left(cluster)
-    assert not reap_cluster(cluster)
+    assert {"lonely-shop", "drillbook-lonely-shop"} <= removed
+    assert not left(cluster, "lonely-shop")
+    assert "lonely-shop" not in {one.name for one in reap_cluster(cluster)}
 
 
 def _children(pid: int) -> dict[int, str]:
     """Return every descendant of a process with its command."""
-    said = subprocess.run(["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(["ps", "-ewwo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
     rows = [(int(own), int(parent), args) for own, parent, args in (line.split(None, 2) for line in said.splitlines())]
     found: dict[int, str] = {}
     parents = {pid}
@@ -347,7 +356,7 @@ def test_a_run_of_another_machine_lives_as_long_as_its_lease(
         later = cluster.now() + timedelta(seconds=LEASE_S if is_removed else 0)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(cluster, "now", lambda: later)
-            assert bool(reap_cluster(cluster)) == is_removed
+            assert ("drillbook-elsewhere" in {one.name for one in reap_cluster(cluster)}) == is_removed
     finally:
         cluster.kubectl("delete", "namespace", "drillbook-elsewhere", "--ignore-not-found")
 
@@ -356,7 +365,7 @@ def test_a_lease_is_renewed(made: KubeReplica, cluster: UserCluster) -> None:
     made.start()
 
     def renewed() -> str:
-        return str(cluster.get("-n", "drillbook-cluster-shop", "lease", "drillbook")["spec"]["renewTime"])
+        return str(cluster.get("-n", "drillbook-lonely-shop", "lease", "drillbook")["spec"]["renewTime"])
 
     first = renewed()
     assert abs(datetime.fromisoformat(first) - datetime.now(UTC)) < timedelta(seconds=60)
@@ -381,7 +390,7 @@ def test_a_cluster_that_cannot_be_used_gets_one_message_and_nothing_is_made(
     replica.move_to(context, registry)
     with pytest.raises(ReplicaError, match=says):
         replica.start()
-    assert not left(cluster)
+    assert not left(cluster, "lonely-shop")
 
 
 def test_without_a_way_for_images_everything_is_removed_again(folder: Path, cluster: UserCluster) -> None:
@@ -390,7 +399,7 @@ def test_without_a_way_for_images_everything_is_removed_again(folder: Path, clus
     with pytest.raises(ReplicaError, match="kind, k3d or minikube, or a registry") as caught:
         replica.start()
     assert "registry =" in caught.value.hint
-    assert not left(cluster)
+    assert not left(cluster, "lonely-shop")
 
 
 def test_a_cluster_that_is_too_old_is_left_as_it_was(
@@ -399,7 +408,7 @@ def test_a_cluster_that_is_too_old_is_left_as_it_was(
     monkeypatch.setattr(cluster_host, "_OLDER_AT_MOST", -10)  # no older cluster is at hand
     with pytest.raises(ReplicaError, match="or newer, which kubectl"):
         made.start()
-    assert not left(cluster)
+    assert not left(cluster, "lonely-shop")
 
 
 def test_a_fixture_that_says_nothing_of_clusters_lives_on_a_node_of_its_own(folder: Path) -> None:

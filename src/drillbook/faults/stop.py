@@ -32,7 +32,7 @@ class Stop:
 
     def is_present(self, replica: Replica) -> bool:
         service = replica.service(self.service)
-        return not service.is_running() and service.main_pid() is None and service.exit_status() != _SIGKILL_STATUS
+        return not service.has_process() and service.exit_status() != _SIGKILL_STATUS
 
     def revert(self, replica: Replica) -> None:
         start_again(replica, self.service, lambda: self.is_present(replica), f"{self.service} is not stopped")

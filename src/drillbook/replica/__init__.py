@@ -31,6 +31,10 @@ class Service(Protocol):
         """True where its main process is alive and not frozen."""
         ...
 
+    def has_process(self) -> bool:
+        """True where its main process exists, frozen or not."""
+        ...
+
     def main_pid(self) -> int | None:
         """Process id of the program itself (not of an init shim) in the replica host's numbering, or None."""
         ...

@@ -49,6 +49,10 @@ class ComposeService:
         process = self._main(container)
         return process is not None and process.is_alive
 
+    def has_process(self) -> bool:
+        """True where its program exists, frozen or not."""
+        return self.main_pid() is not None
+
     def main_pid(self) -> int | None:
         """Return the process id of the program itself on the replica's host, or None."""
         container = self.inspect()

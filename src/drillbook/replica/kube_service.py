@@ -97,6 +97,12 @@ class KubeService:
             return any(map(self._answers, self.pods()))
         return any(process is not None and process.is_alive for process in map(self.main_process, self.pods()))
 
+    def has_process(self) -> bool:
+        """True where the program of one of its pods exists, frozen or not."""
+        if not self._cluster.has_node:  # the kubelet knows of ends, though not of what is frozen
+            return any("running" in (_first_container(pod).get("state") or {}) for pod in self.pods())
+        return self.main_pid() is not None
+
     def main_pid(self) -> int | None:
         """Return the process id of its oldest pod's program on the node, or None."""
         return next((process.pid for process in map(self.main_process, self.pods()) if process), None)

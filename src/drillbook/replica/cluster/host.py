@@ -139,8 +139,7 @@ class ClusterHost:
         Raises:
             ReplicaError: The pod does not come up, the cluster is too old, or the preparation fails.
         """
-        within_s = max(within_s, _READY_WITHIN_S)
-        self._call("wait", "--for=condition=Ready", f"pod/{_POD}", f"--timeout={within_s:.0f}s", within_s=within_s + 10)
+        self._wait_for_pod(max(within_s, _READY_WITHIN_S))
         self._must_be_new_enough()
         with self._archive() as archive:
             self._inside("mkdir -p /fixture && tar -x -C /fixture", given=archive)
@@ -166,9 +165,10 @@ class ClusterHost:
         return dict(os.environ)
 
     def last_words(self) -> str:
-        """Return what the cluster says of the pod."""
+        """Return what the cluster said of the pod last."""
         try:
-            return self._call("describe", "pod", _POD)
+            columns = "custom-columns=REASON:.reason,MESSAGE:.message"
+            return self._call("get", "events", "--sort-by=.lastTimestamp", "-o", columns)
         except ReplicaError as error:
             return str(error)
 
@@ -187,6 +187,14 @@ class ClusterHost:
 
     def _inside(self, command: str, *, given: str | IO[bytes] = "", within_s: float = 60.0) -> str:
         return self._call("exec", "-i", _POD, "--", "bash", "-c", command, given=given, within_s=within_s)
+
+    def _wait_for_pod(self, within_s: float) -> None:
+        ready = ("wait", "--for=condition=Ready", f"pod/{_POD}", f"--timeout={within_s:.0f}s")
+        try:
+            self._call(*ready, within_s=within_s + 10)
+        except ReplicaError as error:
+            problem = f"expected its pod to be ready within {within_s:.0f} s, it is not"
+            raise ReplicaError(self.container_name, problem, evidence=self.last_words()) from error
 
     def _must_be_new_enough(self) -> None:
         import json
