@@ -51,6 +51,15 @@ def test_silence_where_a_command_has_no_output_is_unknown_and_not_green():
     assert Transcript([SEEN, SKIPPED]).find("oom-kill") == "oom-kill: shop"
 
 
+def test_a_container_that_ends_while_a_program_is_started_in_it_is_no_program_that_is_missing():
+    said = (
+        "OCI runtime exec failed: exec failed: unable to start container process: error executing setns process: "
+        "exit status 1: unknown"
+    )
+    ended = Record("look#1.1", "docker exec shop python check", "docker exec shop python check", 126, "", said)
+    assert Transcript([ended])["look#1.1"] is ended
+
+
 def test_a_program_that_is_not_there_has_no_output():
     missing = Record("look#1.1", "lsof -i", "lsof -i", 127, "", "bash: lsof: command not found")
     with pytest.raises(TargetUnreachable, match="lsof: command not found"):

@@ -13,6 +13,9 @@ __all__ = ["Checked", "Finding", "Record", "Transcript", "expect"]
 
 _CANNOT_RUN = frozenset({126, 127})
 """What a shell says of a program that is not there, or that it may not run."""
+_ENDED = re.compile(r"OCI runtime exec failed: .*(setns process|procReady not received)")
+"""What an engine says, with the same status, of a container that ends while a program is being started in it: what a
+command sees of a service that crashes. No program is missing then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ class Transcript:
             if record.id == id_:
                 if record.skipped:
                     raise TargetUnreachable(id_, f"has no output to look at: {record.skipped}")
-                if record.exit_status in _CANNOT_RUN:
+                if record.exit_status in _CANNOT_RUN and not _ENDED.search(record.err):
                     raise TargetUnreachable(id_, f"could not be run: {record.err.strip()[-200:] or record.text}")
                 return record
         raise TargetUnreachable(id_, "is not in the transcript, so what it would have said is unknown")

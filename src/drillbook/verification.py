@@ -1,5 +1,7 @@
 """Verification in a drill: one round, rounds until the system is steady, rounds until a recovery holds."""
 
+import math
+
 from drillbook.case import Checks, Pace
 from drillbook.clock import Clock, poll
 from drillbook.course import Course
@@ -50,6 +52,9 @@ class Verification:
     def red_until_verified(self, during: str, changed_s: float, rounds: int | None = None) -> list[str]:
         """Run rounds until enough in a row are green; return what is red once the last change had time to settle.
 
+        A system of which less is red with every round is still settling, and gets up to twice that time again: how long
+        services take to come up depends on what else the machine has to do just then.
+
         Args:
             during: Part of the drill.
             changed_s: When the last change was made.
@@ -59,14 +64,17 @@ class Verification:
         settled_s = changed_s + self._pace.settle_within_s
         first_green_s = first_ended_s = 0.0
         round_ = green = 0
+        before = math.inf
         while True:
             round_ += 1
             round_began_s = self._timeline.now_s()
             red = self.red(during, round_)
             if red:
                 green = 0
-                if self._timeline.now_s() >= settled_s:
+                late_s = self._timeline.now_s() - settled_s
+                if late_s >= 0 and (len(red) >= before or late_s > 2 * self._pace.settle_within_s):
                     return red
+                before = len(red)
             else:
                 first_green_s = first_green_s if green else round_began_s
                 first_ended_s = first_ended_s if green else self._timeline.now_s()

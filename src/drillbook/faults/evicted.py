@@ -8,7 +8,7 @@ from drillbook.replica import Replica
 
 __all__ = ["PodsEvicted"]
 
-_EVERY_S = 1.0
+_EVERY_S = 2.5
 
 
 @dataclass(frozen=True, slots=True)
