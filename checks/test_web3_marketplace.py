@@ -228,15 +228,19 @@ def is_ready(counts, name):
 
 
 def ready_counts(answer):
-    """Return name of a workload -> (ready, wanted) from ``kubectl get deployments,statefulsets``.
+    """Return name of a workload -> (ready, wanted) from ``kubectl get deployments,replicasets,statefulsets``.
 
-    Of a Deployment whose rollout is stuck, only pods of the newest template count.
+    A Deployment whose rollout is stuck has as many as the ReplicaSet that lacks most: old pods make it look well.
     """
-    rows = re.findall(r"^\w+\.apps/(\S+)\s+(\d+)/(\d+)\s+(\d+)(\s+\d+\s)?", answer.out, re.MULTILINE)
-    return {
-        name: (min(int(ready), int(updated)) if available else int(ready), int(wanted))
-        for name, ready, wanted, updated, available in rows
+    counts = {
+        name: (int(ready), int(wanted))
+        for name, ready, wanted in re.findall(r"^\w+\.apps/(\S+)\s+(\d+)/(\d+)\s", answer.out, re.MULTILINE)
     }
+    sets = re.findall(r"^replicaset\.apps/(\S+)-\w+\s+(\d+)\s+\d+\s+(\d+)\s", answer.out, re.MULTILINE)
+    for name, desired, ready in sets:
+        if int(ready) < int(desired) and name in counts:
+            counts[name] = (min(int(ready), counts[name][0]), counts[name][1])
+    return counts
 
 
 def bytes_behind(table):
