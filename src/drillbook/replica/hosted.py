@@ -22,7 +22,7 @@ from drillbook.target import Target
 if TYPE_CHECKING:
     from drillbook.replica.host_container import HostContainer
 
-__all__ = ["HostedReplica", "System"]
+__all__ = ["MACHINE", "OPERATOR", "HostedReplica", "System"]
 
 OPERATOR = "operator"
 MACHINE = "machine"
