@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Unpack
 
-from drillbook.errors import NotSupported
+from drillbook.errors import NotSupported, ReplicaError
 from drillbook.replica import Service, Snapshot
 from drillbook.replica.cgroup import oom_kills_in_kernel_log
 from drillbook.replica.docker_host import ComposeReplica
@@ -114,7 +114,10 @@ class SystemdReplica(ComposeReplica):
         left = super().not_ready()
         if left:
             return left
-        states = {name: self.unit(name).show()["ActiveState"] for name in self.units}
+        try:
+            states = {name: self.unit(name).show()["ActiveState"] for name in self.units}
+        except ReplicaError as error:
+            return {self._host_service: error.problem}  # systemd has only begun
         return {name: state for name, state in states.items() if state not in _RUNS}
 
     def last_words(self, left: Mapping[str, str]) -> Sequence[str]:
