@@ -33,8 +33,9 @@ class LockHeld:
         return f"{self.service} hangs in a system call: another process holds the lock of {self.file}"
 
     def inject(self, replica: Replica) -> None:
-        hold = f"exec 9>>{shlex.quote(self.file)}; flock -x 9; exec sleep infinity"
-        started = on_machine(replica, f"setsid bash -c {shlex.quote(hold)} >/dev/null 2>&1 </dev/null & echo $!")
+        # Who took the lock has to live on: the kernel shows no lock whose taker is gone to another PID namespace.
+        hold = f"setsid flock --no-fork --exclusive {shlex.quote(self.file)} sleep infinity"
+        started = on_machine(replica, f"{hold} >/dev/null 2>&1 </dev/null & echo $!")
         self._holder[:] = [started.out.strip()]
 
     def is_present(self, replica: Replica) -> bool:
