@@ -46,8 +46,8 @@ SHIFT = (
 )
 PUT_RIGHT = f"rm -rf {SHIFTED.rpartition('/')[0]} && systemctl daemon-reload && {RESTART}"
 FEED = (
-    f"systemctl set-property --runtime {UNIT} CPUQuota= && rm -rf /run/systemd/system.control/{UNIT}.d "
-    "&& systemctl daemon-reload"
+    f"systemctl set-property --runtime {UNIT} CPUQuota= CPUQuotaPeriodSec= "
+    f"&& rm -rf /run/systemd/system.control/{UNIT}.d && systemctl daemon-reload"
 )
 
 BUDGETS = (Budget(Milestone.RESTORED, "Still down after 15 minutes"),)
@@ -131,7 +131,11 @@ TABLE = (
     Case("external", (Pause("outside"),), alert=DEGRADED, cause=None, heals=None),
     Case(
         "cpu",
-        (CpuStarved(SERVICE, starve=f"systemctl set-property --runtime {UNIT} CPUQuota=2%", feed=FEED),),
+        (
+            CpuStarved(
+                SERVICE, starve=f"systemctl set-property --runtime {UNIT} CPUQuota=1% CPUQuotaPeriodSec=1s", feed=FEED
+            ),
+        ),
         alert=DOWN,
         cause=None,
         heals=None,
