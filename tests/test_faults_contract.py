@@ -17,17 +17,23 @@ from drillbook.faults import Fault, confirm
 from drillbook.faults.celery_queue import Queue
 from drillbook.faults.certificate import CertificateExpired
 from drillbook.faults.child_oom import ChildOutOfMemory
+from drillbook.faults.clock_off import ClockOff
+from drillbook.faults.config import ConfigChanged
 from drillbook.faults.connections import ConnectionsExhausted
 from drillbook.faults.consumer import ConsumerLost
 from drillbook.faults.corrupt import DamagedFile
+from drillbook.faults.cpu import CpuStarved
+from drillbook.faults.descriptors import DescriptorsExhausted
 from drillbook.faults.disconnect import Disconnect
 from drillbook.faults.disk import DiskFull
 from drillbook.faults.environment import MissingVariable
 from drillbook.faults.evicted import PodsEvicted
 from drillbook.faults.firewall import Blocked
+from drillbook.faults.inodes import InodesExhausted
 from drillbook.faults.kill import Kill
 from drillbook.faults.killed_again import KilledAgain
 from drillbook.faults.lagging import ReplicaLags
+from drillbook.faults.lock import LockHeld
 from drillbook.faults.name import NameLost
 from drillbook.faults.node_part import PartDown
 from drillbook.faults.object import NoAnswer, ObjectChanged
@@ -37,7 +43,7 @@ from drillbook.faults.poison import PoisonTask
 from drillbook.faults.policy import PolicyBlocks
 from drillbook.faults.port import PortTaken
 from drillbook.faults.redis_full import RedisFull
-from drillbook.faults.release import BadRelease
+from drillbook.faults.release import BadRelease, Request
 from drillbook.faults.rotated import RotatedPassword
 from drillbook.faults.segfault import Segfault
 from drillbook.faults.slow import SlowNetwork
@@ -52,6 +58,11 @@ PASSWORD = {
 }  # fmt: skip
 
 CHANGE = {"where": "shop/service/web", "patch": {"spec": {}}, "shows": NoAnswer("http://10.0.0.1"), "says": "changed"}
+
+EDIT = {
+    "service": "web", "file": "/etc/web.yaml", "old": "port: 1", "new": "port: 2", "apply": "true",
+    "asked": Request("http://localhost"), "what": "another port",
+}  # fmt: skip
 
 
 def fault_classes() -> dict[str, type]:
@@ -79,10 +90,13 @@ def table(slug: str) -> dict[str, Fault]:
     return {case.id: case.faults[0] for case in module.TABLE}
 
 
-TABLES = {slug: table(slug) for slug in ("inference-gateway", "dmarc-dashboard", "web3-marketplace")}
+TABLES = {
+    slug: table(slug) for slug in ("inference-gateway", "dmarc-dashboard", "microdiff-matdesign", "web3-marketplace")
+}
 HALVES = {
     "inference-gateway": ("port", "environment", "model", "oom", "segfault"),
     "dmarc-dashboard": ("oom-child", "db-password", "db-disk", "db-slow", "redis-full"),
+    "microdiff-matdesign": ("config-syntax", "clock"),
     "web3-marketplace": ("config-key", "quota"),
 }
 """Faults whose injection takes several acts."""
@@ -201,6 +215,19 @@ def test_every_fault_is_in_a_table_of_drills():
         (ReplicaLags, {"service": "standby", "primary": ""}),
         (CertificateExpired, {"url": "http://shop", "expire": "true", "renew": "true"}),
         (CertificateExpired, {"url": "https://shop", "expire": " ", "renew": "true"}),
+        (LockHeld, {"service": "web", "file": "access.log"}),
+        (LockHeld, {"service": "a b", "file": "/var/log/access.log"}),
+        (InodesExhausted, {"service": "web", "folder": "/"}),
+        (InodesExhausted, {"service": "web", "folder": "sessions"}),
+        (DescriptorsExhausted, {"service": "web", "port": 0, "connections": 9}),
+        (DescriptorsExhausted, {"service": "web", "port": 80, "connections": 0}),
+        (ConfigChanged, EDIT | {"file": "web.yaml"}),
+        (ConfigChanged, EDIT | {"new": "port: 1"}),
+        (ConfigChanged, EDIT | {"old": ""}),
+        (ConfigChanged, EDIT | {"apply": " "}),
+        (CpuStarved, {"service": "web", "starve": "true", "feed": ""}),
+        (ClockOff, {"service": "web", "url": "http://web", "shift": " ", "put_right": "true"}),
+        (ClockOff, {"service": "web", "url": "http://web", "shift": "true", "put_right": "true", "off_by_s": 0}),
     ],
     ids=str,
 )

@@ -512,6 +512,7 @@ psql -c '\l'
 PGPASSWORD=x psql -h db -U a -d b -c "SHOW max_connections"
 mysql -h db -e 'SHOW PROCESSLIST'
 redis-cli ping
+timeout 5 redis-cli -e ping
 redis-cli -h prod-redis.amazonaws.com ping
 redis-cli config get maxmemory
 redis-cli llen celery

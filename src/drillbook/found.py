@@ -14,7 +14,10 @@ _PODS = frozenset({"pod", "pods", "po"})
 def found_in(records: Iterable[Record]) -> Mapping[str, str]:
     """Return what can be filled in, from the newest output that shows it.
 
-    ``pod-name``: the first pod of ``kubectl get pods`` that is not ready, else the first, as a reader would choose.
+    - ``pod-name``: the first pod of ``kubectl get pods`` that is not ready, else the first, as a reader would choose;
+    - ``pid``: the main process of the unit that ``systemctl status`` shows, while it runs;
+    - ``PID``: the process that listens, of those that ``lsof -i`` shows;
+    - ``previous-commit``, ``previous-working-commit``: the last but one of ``git log --oneline``.
 
     Args:
         records: What was run, in order.
@@ -47,4 +50,40 @@ def _is_unwell(row: list[str]) -> bool:
     return ready != wanted or row[2] != "Running"
 
 
-_FINDERS: Mapping[str, Callable[[Record], str]] = {"pod-name": _pod}
+def _runs(record: Record, program: str, word: str) -> bool:
+    """True where a command calls a program with a word among its arguments."""
+    return any(
+        simple.program == program and word in [each.value for each in simple.words[1:]]
+        for simple in simple_commands(record.text)
+    )
+
+
+def _main_pid(record: Record) -> str:
+    if not _runs(record, "systemctl", "status"):
+        return ""
+    # Of a process that has ended it says how, in the place of its name.
+    match = re.search(r"Main PID: (\d+) \((?!code=)", record.out)
+    return match[1] if match else ""
+
+
+def _listening_pid(record: Record) -> str:
+    if not any(simple.program == "lsof" for simple in simple_commands(record.text)):
+        return ""
+    match = re.search(r"^\S+\s+(\d+)\s.*\(LISTEN\)$", record.out, re.MULTILINE)
+    return match[1] if match else ""
+
+
+def _previous_commit(record: Record) -> str:
+    if not (_runs(record, "git", "log") and _runs(record, "git", "--oneline")):
+        return ""
+    commits = re.findall(r"^([0-9a-f]{7,40}) ", record.out, re.MULTILINE)
+    return commits[1] if len(commits) > 1 else ""
+
+
+_FINDERS: Mapping[str, Callable[[Record], str]] = {
+    "pod-name": _pod,
+    "pid": _main_pid,
+    "PID": _listening_pid,
+    "previous-commit": _previous_commit,
+    "previous-working-commit": _previous_commit,
+}

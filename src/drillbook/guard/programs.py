@@ -303,7 +303,8 @@ _REDIS_TWO = {
 
 
 def _redis(program: str, arguments: Sequence[str]) -> None:
-    spec = Spec(valued="hpnaut", long="tls raw no-raw no-auth-warning csv json", long_valued="user pass cacert")
+    long = "tls raw no-raw no-auth-warning csv json"
+    spec = Spec(flags="e", valued="hpnaut", long=long, long_valued="user pass cacert")
     _, operands = options(program, arguments, spec, stop_at_operand=True)
     verb = operands[0].lower() if operands else ""
     second = operands[1].lower() if len(operands) > 1 else ""

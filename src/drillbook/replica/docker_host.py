@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Unpack
 
 from drillbook.errors import NotSupported
-from drillbook.replica import Snapshot
+from drillbook.replica import Service, Snapshot
 from drillbook.replica.compose_service import ComposeService
 from drillbook.replica.content import Content
 from drillbook.replica.hosted import HostedReplica, System
@@ -59,8 +59,16 @@ class ComposeReplica(HostedReplica):
         """The engine inside, asked through a session that no runbook command shares."""
         return InnerEngine(self.control)
 
-    def service(self, name: str) -> ComposeService:
+    def service(self, name: str) -> Service:
         """Return a service by the name that the runbook or the compose file uses.
+
+        Raises:
+            NotSupported: There is none.
+        """
+        return self.compose_service(name)
+
+    def compose_service(self, name: str) -> ComposeService:
+        """Return a service of the compose project with all that a container can tell.
 
         Raises:
             NotSupported: There is none.
@@ -71,15 +79,22 @@ class ComposeReplica(HostedReplica):
         """Return the state that a drill must leave as it found it."""
         return take_snapshot(self.engine, self.project, self._tracked)
 
-    def way_into(self, service: str) -> str:
+    def way_into(self, service: str, shell: str = "sh", folder: str = "") -> str:
         """Return shell text that becomes a shell in a service's container.
 
         The container is looked up anew with every connection, because a recreated one has another id.
+
+        Args:
+            service: Its name.
+            shell: Which one.
+            folder: Where it begins; empty for the image's own.
         """
         filters = shlex.join(
             [f"--filter=label={SERVICE_LABEL}={service}", "--filter=label=com.docker.compose.oneoff=False"]
         )
-        return f'c=$(docker ps -aq {filters} | head -n 1); exec docker exec -i "${{c:-{shlex.quote(service)}}}" sh'
+        at = f"-w {shlex.quote(folder)} " if folder else ""
+        container = f'"${{c:-{shlex.quote(service)}}}"'
+        return f"c=$(docker ps -aq {filters} | head -n 1); exec docker exec -i {at}{container} {shell}"
 
     def not_ready(self) -> Mapping[str, str]:
         """Return name -> reason for every service that is not ready."""
@@ -88,7 +103,7 @@ class ComposeReplica(HostedReplica):
     def last_words(self, left: Mapping[str, str]) -> Sequence[str]:
         """Return what the services among these printed last."""
         dead = [name for name in left if name in self.services]
-        return [f"{name} printed last:\n{self.service(name).logs(6)}" for name in dead]
+        return [f"{name} printed last:\n{self.compose_service(name).logs(6)}" for name in dead]
 
     def service_name(self, name: str) -> str:
         """Return the compose service that a runbook's name means.

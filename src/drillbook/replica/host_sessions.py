@@ -35,14 +35,16 @@ class HostSessions:
         """
         return self._session(role, ["bash"], self._host.container_name, stateful=stateful)
 
-    def to_service(self, service: str, enter: str) -> ShellSession:
+    def to_service(self, service: str, enter: str, *, role: str | None = None, stateful: bool = False) -> ShellSession:
         """Return the shell in a service.
 
         Args:
             service: Its name.
             enter: Shell text that becomes a shell in it, on the host; run anew with every connection.
+            role: Whose shell it is, where it is not the service's own; each role has one.
+            stateful: Carry directory and variables from one command to the next; the shell must be bash.
         """
-        return self._session(service, ["sh", "-c", enter], service)
+        return self._session(role or service, ["sh", "-c", enter], service, stateful=stateful)
 
     def close(self) -> None:
         """End all of them; harmless when repeated."""

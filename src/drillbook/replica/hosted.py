@@ -20,7 +20,7 @@ from drillbook.replica.sink import read_posts
 from drillbook.site import DEFAULT_SLO, Slo
 from drillbook.target import Target
 
-__all__ = ["HostedReplica", "System"]
+__all__ = ["MACHINE", "OPERATOR", "HostedReplica", "System"]
 
 OPERATOR = "operator"
 MACHINE = "machine"

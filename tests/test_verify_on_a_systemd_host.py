@@ -1,0 +1,108 @@
+"""``pytest -m verify`` over sshd into a systemd host gives what it gives through the replica."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from drillbook.clock import SystemClock, poll
+from drillbook.replica.loader import load_replica
+from drillbook.replica.systemd_host import SystemdReplica
+
+ROOT = Path(__file__).parent.parent
+SLUG = "microdiff-matdesign"
+HOME = f"/opt/{SLUG}"
+VALIDATE = "common-causes-and-solutions/4-configuration-issues#1"
+READS = (f"{VALIDATE}.1", f"{VALIDATE}.2", "advanced-diagnostics/1-core-dump-analysis#1.4")
+
+pytestmark = [pytest.mark.docker, pytest.mark.ssh, pytest.mark.xdist_group("replica")]
+
+
+@pytest.fixture(scope="module")
+def system() -> Iterator[SystemdReplica]:
+    """A running host, looked at from outside as a user looks at production."""
+    replica = load_replica(ROOT, SLUG)
+    assert isinstance(replica, SystemdReplica)
+    try:
+        replica.start()
+        replica.wait_until_ready(120)
+        yield replica
+    finally:
+        replica.stop()
+
+
+@pytest.fixture(scope="module")
+def by_ssh(system: SystemdReplica, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The URI of the host, which lets this user in as root by a key of its own; our ssh is configured for it."""
+    folder = tmp_path_factory.mktemp("ssh")
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "key"], check=True, timeout=30)
+    key = (folder / "key.pub").read_text(encoding="utf-8").strip()
+    assert system.host("machine").run(f"echo '{key}' >/root/.ssh/authorized_keys").exit_status == 0
+    address, port = system.urls["ssh"].removeprefix("http://").split(":")
+    (folder / "config").write_text(
+        f"Host matdesign\n HostName {address}\n Port {port}\n User root\n IdentityFile {folder}/key\n"
+        f" IdentitiesOnly yes\n StrictHostKeyChecking no\n UserKnownHostsFile {folder}/known\n LogLevel ERROR\n",
+        encoding="utf-8",
+    )
+    ours = folder / "bin" / "ssh"
+    ours.parent.mkdir()
+    ours.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {folder}/config "$@"\n', encoding="utf-8")
+    ours.chmod(0o755)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{ours.parent}:{os.environ['PATH']}")
+        yield f"ssh://matdesign{HOME}"
+
+
+@pytest.fixture
+def target(system: SystemdReplica, by_ssh: str, tmp_path: Path) -> Path:
+    path = tmp_path / "prod.toml"
+    urls = "\n".join(f'{name} = "{url}"' for name, url in system.urls.items())
+    path.write_text(
+        f'runbook = "{SLUG}"\nfunctional = ["test_designs_follow_their_question"]\nreads = {json.dumps(READS)}\n'
+        f'[hosts.operator]\nconnect = ["{by_ssh}"]\n[urls]\n{urls}\n',
+        encoding="utf-8",
+    )
+    return path
+
+
+def run(job: str, target: Path) -> tuple[str, str]:
+    """Return the verdict, and what was printed."""
+    command = [sys.executable, "-m", "pytest", "checks", "-m", job, "--target", str(target)]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=240, env=dict(os.environ, CI="true")
+    )
+    told = re.search(r"^report: (.*)$", done.stdout, re.MULTILINE)
+    assert told, done.stdout + done.stderr
+    summary = json.loads((Path(told[1]).parent / "summary.json").read_text(encoding="utf-8"))
+    return str(summary["verdict"]), done.stdout
+
+
+def test_a_host_that_is_well_is_verified_over_ssh(target: Path) -> None:
+    verdict, said = run("verify", target)
+    assert verdict == "PASSED", said
+
+
+def test_a_host_that_is_well_names_no_cause_over_ssh(target: Path) -> None:
+    verdict, said = run("diagnose", target)
+    assert verdict == "PASSED", said
+
+
+def test_a_database_that_is_down_is_named_over_ssh(system: SystemdReplica, target: Path) -> None:
+    database = system.unit("postgresql")
+    database.stop()
+    try:
+        verdict, said = run("verify", target)
+        assert verdict == "FAILED", said
+        assert "test_units_run[postgresql@17-main]" in said
+        verdict, said = run("diagnose", target)
+        assert verdict == "FAILED", said
+        assert "2. Database Connection Issues" in said
+    finally:
+        database.start()
+    assert poll(lambda: system.ask_as_customer("after").served, within_s=30, clock=SystemClock())
