@@ -1,14 +1,24 @@
 """What several faults share: refusing bad parameters, running a command that must work, and keeping a cause alive."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from drillbook.clock import SystemClock, poll
 from drillbook.errors import DrillbookError, InjectFailed, RevertFailed, TargetError, UsageError
 from drillbook.replica import Replica
 from drillbook.target import Output
 
-__all__ = ["Keeper", "must_be_name", "must_be_port", "must_be_positive", "must_hold", "on_machine", "start_again"]
+__all__ = [
+    "Keeper",
+    "end_groups",
+    "must_be_commands",
+    "must_be_name",
+    "must_be_port",
+    "must_be_positive",
+    "must_hold",
+    "on_machine",
+    "start_again",
+]
 
 
 def must_be_name(fault: object, field: str, value: str) -> None:
@@ -63,6 +73,39 @@ def must_hold(what: str, ask: Callable[[], bool], *, within_s: float = 15.0) -> 
     """
     if not poll(ask, within_s=within_s, clock=SystemClock()):
         raise RevertFailed(what, f"expected this to hold within {within_s:.0f} s after revert, it does not")
+
+
+def must_be_commands(fault: object, *names: str) -> None:
+    """Refuse a fault some of whose attributes should be commands and are empty.
+
+    Raises:
+        UsageError: One of them is.
+    """
+    if not all(getattr(fault, name).strip() for name in names):
+        raise UsageError(type(fault).__name__, f"{' and '.join(names)} must be commands, got nothing")
+
+
+def end_groups(replica: Replica, groups: Collection[str], what: str) -> None:
+    """Kill process groups on the machine and wait until nothing of them is alive; harmless where there is none.
+
+    Args:
+        replica: Where they run.
+        groups: Their ids.
+        what: What must hold then, for the error.
+
+    Raises:
+        RevertFailed: Something of them is still alive.
+    """
+    if not groups:
+        return
+    kill = " ".join(f"-{group}" for group in groups)
+    alive = "ps -A -o pgid=,stat= | awk '$2 !~ /^Z/ {print $1}'"
+
+    def have_ended() -> bool:
+        said = on_machine(replica, f"kill -KILL -- {kill} 2>/dev/null; {alive}", strict=False)
+        return not set(groups) & set(said.out.split())
+
+    must_hold(what, have_ended)
 
 
 def start_again(replica: Replica, service: str, is_present: Callable[[], bool], what: str) -> None:

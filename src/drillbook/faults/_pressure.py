@@ -3,7 +3,7 @@
 import shlex
 from dataclasses import dataclass, field
 
-from drillbook.faults._common import Keeper, must_hold, on_machine
+from drillbook.faults._common import Keeper, end_groups, on_machine
 from drillbook.replica import Replica
 
 __all__ = ["Pressure"]
@@ -62,16 +62,7 @@ class Pressure:
         """Give the memory back; what was killed still counts. Harmless when repeated."""
         if self._keeper is not None:
             self._keeper.stop()
-        groups = set(self._holders.values())
-        kill = " ".join(f"-{group}" for group in groups)
-        alive = "ps -A -o pgid=,stat= | awk '$2 !~ /^Z/ {print $1}'"
-
-        def is_given_back() -> bool:
-            said = on_machine(replica, f"kill -KILL -- {kill} 2>/dev/null; {alive}", strict=False)
-            return not groups & set(said.out.split())
-
-        if groups:
-            must_hold(f"what took memory from {self.service} has ended", is_given_back)
+        end_groups(replica, set(self._holders.values()), f"what took memory from {self.service} has ended")
         self._holders.clear()
 
     def forget(self) -> None:

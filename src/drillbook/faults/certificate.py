@@ -4,7 +4,7 @@ import shlex
 from dataclasses import dataclass, field
 
 from drillbook.errors import UsageError
-from drillbook.faults._common import must_hold, on_machine
+from drillbook.faults._common import must_be_commands, must_hold, on_machine
 from drillbook.replica import Replica
 
 __all__ = ["CertificateExpired"]
@@ -29,8 +29,7 @@ class CertificateExpired:
     def __post_init__(self) -> None:
         if not self.url.startswith("https://"):
             raise UsageError("CertificateExpired", f"url must begin with https://, got {self.url!r}")
-        if not self.expire.strip() or not self.renew.strip():
-            raise UsageError("CertificateExpired", "expire and renew must be commands, got nothing")
+        must_be_commands(self, "expire", "renew")
 
     def describe(self) -> str:
         return f"the certificate of {self.url} has expired"

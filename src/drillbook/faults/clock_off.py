@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
-from drillbook.errors import UsageError
-from drillbook.faults._common import must_be_name, must_be_positive, must_hold, on_machine
+from drillbook.faults._common import must_be_commands, must_be_name, must_be_positive, must_hold, on_machine
 from drillbook.replica import Replica
 
 __all__ = ["ClockOff"]
@@ -35,8 +34,7 @@ class ClockOff:
     def __post_init__(self) -> None:
         must_be_name(self, "service", self.service)
         must_be_positive(self, "off_by_s", self.off_by_s)
-        if not self.shift.strip() or not self.put_right.strip():
-            raise UsageError("ClockOff", "shift and put_right must be commands, got nothing")
+        must_be_commands(self, "shift", "put_right")
 
     def describe(self) -> str:
         return f"the clock of {self.service} is off"

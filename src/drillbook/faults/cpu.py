@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from drillbook.errors import UsageError
-from drillbook.faults._common import must_be_name, must_hold, on_machine
+from drillbook.faults._common import must_be_commands, must_be_name, must_hold, on_machine
 from drillbook.replica import Replica
 
 __all__ = ["CpuStarved"]
@@ -38,8 +37,7 @@ class CpuStarved:
 
     def __post_init__(self) -> None:
         must_be_name(self, "service", self.service)
-        if not self.starve.strip() or not self.feed.strip():
-            raise UsageError("CpuStarved", "starve and feed must be commands, got nothing")
+        must_be_commands(self, "starve", "feed")
 
     def describe(self) -> str:
         return f"{self.service} gets next to no processor time"

@@ -3,8 +3,15 @@
 import shlex
 from dataclasses import dataclass, field
 
-from drillbook.errors import DrillbookError
-from drillbook.faults._common import Keeper, must_be_name, must_be_port, must_be_positive, must_hold, on_machine
+from drillbook.faults._common import (
+    Keeper,
+    end_groups,
+    must_be_name,
+    must_be_port,
+    must_be_positive,
+    must_hold,
+    on_machine,
+)
 from drillbook.replica import Replica
 
 __all__ = ["DescriptorsExhausted"]
@@ -80,9 +87,5 @@ class DescriptorsExhausted:
         must_hold(f"{self.service} has descriptors left", lambda: not self.is_present(replica))
 
     def _let_go(self, replica: Replica) -> None:
-        for holder in self._holders.values():
-            try:
-                on_machine(replica, f"kill -KILL -- -{holder} 2>/dev/null || true")
-            except DrillbookError:
-                continue  # a machine that does not answer for a moment is asked again with the next look
+        end_groups(replica, set(self._holders.values()), f"the idle client of {self.service} has ended")
         self._holders.clear()

@@ -1,5 +1,6 @@
 """Where a replica is at home on a user's cluster: a pod in which the runbook's commands run."""
 
+import json
 import os
 import re
 import shutil
@@ -197,8 +198,6 @@ class ClusterHost:
             raise ReplicaError(self.container_name, problem, evidence=self.last_words()) from error
 
     def _must_be_new_enough(self) -> None:
-        import json
-
         said = json.loads(self._inside("kubectl version -o json"))
         ours, theirs = (int(re.sub(r"\D", "", said[name]["minor"])) for name in ("clientVersion", "serverVersion"))
         if theirs < ours - _OLDER_AT_MOST:

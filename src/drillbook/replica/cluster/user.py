@@ -1,7 +1,6 @@
 """A cluster that the user has, asked and changed with the rights that the user has there."""
 
 import json
-import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -57,34 +56,12 @@ class UserCluster:
         Raises:
             ReplicaError: kubectl is not there, took too long, or ended with another exit status than 0.
         """
-        way = Way(f"context:{self.context}", self.argv(*words), f"--context {self.context}")
-        problem = f"`kubectl {' '.join(words)[:80]}`"
-        try:
-            if isinstance(given, str):
-                said = subprocess.run(
-                    way.argv, input=given.encode(), capture_output=True, timeout=within_s, check=False
-                )
-            else:
-                said = subprocess.run(way.argv, stdin=given, capture_output=True, timeout=within_s, check=False)
-        except FileNotFoundError as error:
-            hint = "install kubectl, as your cluster's provider describes it"
-            raise ReplicaError("PATH", "expected the program kubectl, got none", hint=hint) from error
-        except subprocess.TimeoutExpired as error:
-            words_then = (error.stderr or b"").decode("utf-8", "replace")
-            raise ReplicaError(
-                way.uri,
-                f"{problem} did not end within {within_s:.0f} s",
-                evidence=words_then,
-                hint=f"kubectl --context {self.context} cluster-info",
-            ) from error
+        said = self._call(words, given, within_s)
         if said.returncode:
-            words_then = said.stderr.decode("utf-8", "replace").strip()
-            raise ReplicaError(
-                way.uri,
-                f"{problem} ended with exit status {said.returncode}",
-                evidence=words_then,
-                hint=way.hint(words_then),
-            )
+            err = said.stderr.decode("utf-8", "replace").strip()
+            hint = Way("", self.argv(), f"--context {self.context}").hint(err)
+            problem = f"{_called(words)} ended with exit status {said.returncode}"
+            raise ReplicaError(f"context:{self.context}", problem, evidence=err, hint=hint)
         return said.stdout.decode("utf-8", "replace")
 
     def get(self, *words: str) -> Any:
@@ -144,9 +121,6 @@ class UserCluster:
         Raises:
             ReplicaError: One of these is not so.
         """
-        if shutil.which("kubectl") is None:
-            hint = "install kubectl, as your cluster's provider describes it"
-            raise ReplicaError("PATH", "expected the program kubectl, got none", hint=hint)
         self.kubectl("version", "-o", "json", "--request-timeout=10s")
         for right in _NEEDED:
             if not self._may(right):
@@ -157,6 +131,25 @@ class UserCluster:
                 )
 
     def _may(self, right: str) -> bool:
-        way = self.argv("auth", "can-i", *right.split())
-        said = subprocess.run(way, capture_output=True, text=True, timeout=30, check=False)
-        return said.returncode == 0
+        return self._call(("auth", "can-i", *right.split()), "", 30.0).returncode == 0
+
+    def _call(
+        self, words: Sequence[str], given: str | IO[bytes], within_s: float
+    ) -> "subprocess.CompletedProcess[bytes]":
+        source: dict[str, Any] = {"input": given.encode()} if isinstance(given, str) else {"stdin": given}
+        try:
+            return subprocess.run(self.argv(*words), capture_output=True, timeout=within_s, check=False, **source)
+        except FileNotFoundError as error:
+            hint = "install kubectl, as your cluster's provider describes it"
+            raise ReplicaError("PATH", "expected the program kubectl, got none", hint=hint) from error
+        except subprocess.TimeoutExpired as error:
+            raise ReplicaError(
+                f"context:{self.context}",
+                f"{_called(words)} did not end within {within_s:.0f} s",
+                evidence=(error.stderr or b"").decode("utf-8", "replace"),
+                hint=f"kubectl --context {self.context} cluster-info",
+            ) from error
+
+
+def _called(words: Sequence[str]) -> str:
+    return f"`kubectl {' '.join(words)[:80]}`"
