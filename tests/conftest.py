@@ -7,3 +7,4 @@ pytest_plugins = ["pytester"]
 # A background job of a shell, or nohup, starts with these ignored, and so would every program that a test starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
