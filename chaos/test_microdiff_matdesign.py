@@ -34,6 +34,11 @@ DOWN = "ServiceDown"
 DEGRADED = "ServiceDegraded"
 QUICK = "3. Quick Service Restart"
 CONFIG = "/etc/microdiff/config.yaml"
+TRACED = "advanced-diagnostics/2-strace-analysis#1.2"
+BACKTRACE = "advanced-diagnostics/1-core-dump-analysis#1.4"
+RULES = "investigation-5-15-minutes/4-check-network-issues#1.2"
+ROTATED = "common-causes-and-solutions/3-disk-space-full#1.4"
+PAGE = "common-causes-and-solutions/6-rollback#1.5"
 HEALTH = Request("http://localhost:8080/health")
 RESTART = f"systemctl reset-failed {UNIT}; systemctl restart {UNIT}"
 
@@ -55,7 +60,14 @@ BUDGETS = (Budget(Milestone.RESTORED, "Still down after 15 minutes"),)
 TABLE = (
     Case("killed", (Kill(SERVICE),), alert=DOWN, cause=None, heals=QUICK),
     Case("hung", (Pause(SERVICE),), alert=DOWN, cause=None, heals=QUICK),
-    Case("stuck", (LockHeld(SERVICE, "/var/log/microdiff/access.log"),), alert=DOWN, cause=None, heals=None),
+    Case(
+        "stuck",
+        (LockHeld(SERVICE, "/var/log/microdiff/access.log"),),
+        alert=DOWN,
+        cause=None,
+        heals=None,
+        shows={TRACED: r"flock\("},
+    ),
     Case("oom", (OutOfMemory(SERVICE, parse_bytes("80M")),), alert=DOWN, cause="1. Out", heals="1. Out"),
     Case(
         "crash-loop",
@@ -64,13 +76,21 @@ TABLE = (
         cause=None,
         heals=None,
     ),
-    Case("segfault", (Segfault(SERVICE),), alert=DOWN, cause=None, heals=None),
+    Case(
+        "segfault",
+        (Segfault(SERVICE),),
+        alert=DOWN,
+        cause=None,
+        heals=None,
+        # a machine whose kernel hands cores to a program of its own has none in the unit's folder
+        shows={BACKTRACE: r"^#0 |cores go to: \|"},
+    ),
     Case("database-stopped", (Stop("postgresql"),), alert=DEGRADED, cause="2. Database", heals="2. Database"),
     Case(
         "database-connections",
         # 24 less the three that are kept for administrators
         (ConnectionsExhausted("postgresql", role="microdiff", database="microdiff", sessions=21),),
-        alert=None,
+        alert=DEGRADED,
         cause="2. Database",
         heals=None,
     ),
@@ -81,6 +101,7 @@ TABLE = (
         alert=DOWN,
         cause="3. Disk",
         heals="3. Disk",
+        shows={ROTATED: "log needs rotating"},
     ),
     Case(
         "inodes",
@@ -125,8 +146,16 @@ TABLE = (
         alert=DOWN,
         cause="6. Rollback",
         heals="6. Rollback",
+        shows={PAGE: "under maintenance"},
     ),
-    Case("firewall", (Blocked(SERVICE, 8080),), alert=DOWN, cause=None, heals=None),
+    Case(
+        "firewall",
+        (Blocked(SERVICE, 8080, chain="filter INPUT"),),
+        alert=DOWN,
+        cause=None,
+        heals=None,
+        shows={RULES: r"DROP.*dpt:(?:8080|http-alt)"},
+    ),
     Case("dns", (Stop("resolver"),), alert=DEGRADED, cause=None, heals=None),
     Case("external", (Pause("outside"),), alert=DEGRADED, cause=None, heals=None),
     Case(

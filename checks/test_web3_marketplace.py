@@ -259,9 +259,11 @@ def bytes_behind(table):
 def was_asked(answer):
     """Return whether a command ran in its container and knew whom to ask.
 
-    Else what failed is kubectl's way into it, or the lookup of a name: neither is what the command is about.
+    Else what failed is kubectl's way into it, or the lookup of a name, or it was killed with its container (128 and
+    SIGKILL or SIGTERM): none of that is what the command is about.
     """
-    ran = answer.exit_status == 0 or "command terminated with exit code" in answer.err
+    ended = re.search(r"command terminated with exit code (\d+)", answer.err)
+    ran = answer.exit_status == 0 or (ended is not None and ended[1] not in ("137", "143"))
     return ran and not re.search(NO_SUCH_NAME, answer.err)
 
 

@@ -59,6 +59,7 @@ class FakeReplica:
     variables: Mapping[str, str] = {}
     slo = DEFAULT_SLO
     healthy_start_s = 1.0
+    has_machine = True
     urls: Mapping[str, str] = {}
 
     def __init__(self, clock: FakeClock) -> None:

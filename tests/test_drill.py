@@ -369,6 +369,33 @@ def test_work_that_comes_out_is_accounted_for(stage):
     assert [look["after"] for look in stage.of("work.look")] == [None, FIX, "tell#1.1", None]
 
 
+def test_what_a_command_must_show_is_looked_for_in_what_it_printed(stage):
+    answer = stage.replica.operator.answer
+
+    def say(command):
+        return answer(command) + ("restarted in 2 s\n" if command.startswith("restart") else "")
+
+    stage.replica.operator.answer = say
+    assert stage.run(replace(RESTART, shows={FIX: r"restarted in \d+ s"})).outcome is Outcome.PASSED
+    assert stage.of("shown") == [{"id": FIX, "pattern": r"restarted in \d+ s", "line": "restarted in 2 s"}]
+    result = stage.run(replace(RESTART, shows={FIX: "rotated"}))
+    assert result.outcome is Outcome.FAILED
+    assert result.reasons == (f"declared that {FIX} shows 'rotated', it printed restarted in 2 s",)
+
+
+def test_a_command_that_was_not_run_shows_nothing(stage):
+    case = Case("oom", (FakeFault(sticky=True),), "ShopDown", "Strategy 4", "Strategy 4", shows={FIX: "."})
+    assert stage.run(case).reasons == (f"declared that {FIX} shows '.', it printed nothing",)
+
+
+@pytest.mark.parametrize(
+    ("shows", "said"), [({"strategy-9#1.1": "."}, "no step or command"), ({FIX: "("}, "regular expressions")]
+)
+def test_what_is_shown_is_declared_by_command_and_regular_expression(stage, shows, said):
+    with pytest.raises(UsageError, match=said):
+        stage.run(replace(RESTART, shows=shows))
+
+
 @pytest.mark.parametrize(
     ("id_", "said"), [("strategy-9#1.1", "no step or command"), ("fix/strategy-1#1", "of commands")]
 )

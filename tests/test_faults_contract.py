@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes import FakeClock, FakeReplica
 
 import drillbook.faults
 from drillbook.client import Client
 from drillbook.clock import SystemClock, poll
-from drillbook.errors import InjectFailed, UsageError
+from drillbook.errors import InjectFailed, NotSupported, UsageError
 from drillbook.faults import Fault, confirm
 from drillbook.faults.celery_queue import Queue
 from drillbook.faults.certificate import CertificateExpired
@@ -188,6 +189,7 @@ def test_every_fault_is_in_a_table_of_drills():
         (BadRelease, {"service": "gateway", "deploy": "true", "undo": "true", "wrong_status": 200}),
         (DamagedFile, {"service": "gateway", "file": ""}),
         (Blocked, {"service": "gateway", "port": -1}),
+        (Blocked, {"service": "gateway", "port": 80, "chain": "INPUT"}),
         (ChildOutOfMemory, {"service": "gateway", "working_set_bytes": -1}),
         (ConnectionsExhausted, {"service": "db", "role": "x' OR", "database": "shop", "sessions": 9}),
         (ConnectionsExhausted, {"service": "db", "role": "shop", "database": "shop", "sessions": 0}),
@@ -234,6 +236,27 @@ def test_every_fault_is_in_a_table_of_drills():
 def test_bad_parameters_are_refused_at_construction(fault, parameters):
     with pytest.raises(UsageError, match=fault.__name__):
         fault(**parameters)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Blocked("shop", 80),
+        DamagedFile("shop", "echo /var/lib/shop/data"),
+        DiskFull("shop", "/var/lib/shop/full"),
+        InodesExhausted("shop", "/var/lib/shop/left"),
+        PartDown("kubelet"),
+        PolicyBlocks("shop", "shop", 80),
+        PortTaken("shop", 80),
+    ],
+    ids=lambda fault: type(fault).__name__,
+)
+def test_what_touches_the_machine_is_not_done_to_one_that_is_the_users(fault):
+    replica = FakeReplica(FakeClock())
+    replica.has_machine = False
+    with pytest.raises(NotSupported, match="the user's"):
+        fault.is_present(replica) or fault.inject(replica)  # as a drill does
+    assert not replica.operator.asked
 
 
 @pytest.mark.docker

@@ -289,6 +289,18 @@ def test_fields_of_any_kind_are_rendered(events: list[dict[str, Any]], data: st.
     json.dumps(summarise(events).to_json())
 
 
+def test_a_page_says_whether_a_command_showed_what_the_table_declares() -> None:
+    events = [
+        {"kind": "drill.begin", "drill": "a/b", "at_s": 0},
+        *({"kind": "command", "drill": "a/b", "id": id_, "text": id_, "phase": "diagnose", "at_s": 1} for id_ in "xyz"),
+        {"kind": "shown", "drill": "a/b", "id": "x", "pattern": "SIG<SEGV>", "line": "by SIG<SEGV>", "at_s": 2},
+        {"kind": "shown", "drill": "a/b", "id": "y", "pattern": "flock", "line": None, "at_s": 2},
+    ]
+    text = text_of(page_html(events))
+    assert text.count("shows what the table declares: by SIG<SEGV> ( SIG<SEGV> )") == 1
+    assert text.count("did not show what the table declares ( flock )") == 1
+
+
 def test_sixty_checks_with_twenty_thousand_lines_stay_small() -> None:
     letters = random.Random(7)
     log = "\n".join(f"{number} " + "".join(letters.choices("abcdef <>&", k=90)) for number in range(20_000))

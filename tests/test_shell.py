@@ -198,6 +198,12 @@ def test_binding_fills_in_what_it_has_and_names_the_rest():
     assert bound.values == (("<pod-name>", "web-0"), ("<ns>", "a"))
 
 
+def test_who_listens_on_a_port_is_not_taken_for_the_main_process_of_a_unit():
+    assert bind("kill -9 <PID>", {"pid": "4242"}).unbound == ("<PID>",)
+    assert bind("kill -9 <PID>", {"pid": "4242", "PID": "812"}).text == "kill -9 812"
+    assert bind("strace -p <pid>", {"pid": "4242", "PID": "812"}).text == "strace -p 4242"
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

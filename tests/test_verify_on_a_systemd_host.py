@@ -6,14 +6,19 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from drillbook.clock import SystemClock, poll
+from drillbook.operator import Operator
+from drillbook.parser import parse_runbook
+from drillbook.plugin.nested import PytestChecks
 from drillbook.replica.loader import load_replica
 from drillbook.replica.systemd_host import SystemdReplica
+from drillbook.site import Site
+from drillbook.timeline import Timeline, read_events
 
 ROOT = Path(__file__).parent.parent
 SLUG = "microdiff-matdesign"
@@ -71,38 +76,61 @@ def target(system: SystemdReplica, by_ssh: str, tmp_path: Path) -> Path:
     return path
 
 
-def run(job: str, target: Path) -> tuple[str, str]:
-    """Return the verdict, and what was printed."""
+@pytest.fixture
+def through_the_replica(system: SystemdReplica, request: pytest.FixtureRequest) -> Callable[[str], dict[str, str]]:
+    """Run the checks of a job as a drill does, and return what each said."""
+    book = parse_runbook(ROOT / "runbooks" / f"{SLUG}.md")
+    site = Site("replica", book, system.host, urls=system.urls, variables=system.variables, is_replica=True)
+    checks = PytestChecks(request.config, ROOT / "checks" / f"test_{SLUG.replace('-', '_')}.py")
+
+    def check(job: str) -> dict[str, str]:
+        if job == "verify":
+            said = checks.verify(site)
+        else:
+            said = checks.diagnose(site, Operator(site, Timeline(SystemClock())).read_all())
+        return {checked.item: str(checked.outcome) for checked in said}
+
+    return check
+
+
+def run(job: str, target: Path) -> tuple[str, str, dict[str, str]]:
+    """Return the verdict, what was printed, and what each check said at last."""
     command = [sys.executable, "-m", "pytest", "checks", "-m", job, "--target", str(target)]
     done = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=240, env=dict(os.environ, CI="true")
     )
     told = re.search(r"^report: (.*)$", done.stdout, re.MULTILINE)
     assert told, done.stdout + done.stderr
-    summary = json.loads((Path(told[1]).parent / "summary.json").read_text(encoding="utf-8"))
-    return str(summary["verdict"]), done.stdout
+    folder = Path(told[1]).parent
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    checked = [event for event in read_events(folder / "run.jsonl") if event["kind"] == "check"]
+    return str(summary["verdict"]), done.stdout, {event["item"]: event["outcome"] for event in checked}
 
 
-def test_a_host_that_is_well_is_verified_over_ssh(target: Path) -> None:
-    verdict, said = run("verify", target)
+@pytest.mark.parametrize("job", ["verify", "diagnose"])
+def test_a_host_that_is_well_is_green_over_ssh_as_through_the_replica(
+    job: str, target: Path, through_the_replica: Callable[[str], dict[str, str]]
+) -> None:
+    verdict, said, checked = run(job, target)
     assert verdict == "PASSED", said
+    assert checked == through_the_replica(job)
+    assert set(checked.values()) == {"PASSED"}
 
 
-def test_a_host_that_is_well_names_no_cause_over_ssh(target: Path) -> None:
-    verdict, said = run("diagnose", target)
-    assert verdict == "PASSED", said
-
-
-def test_a_database_that_is_down_is_named_over_ssh(system: SystemdReplica, target: Path) -> None:
+def test_a_database_that_is_down_is_named_over_ssh_as_through_the_replica(
+    system: SystemdReplica, target: Path, through_the_replica: Callable[[str], dict[str, str]]
+) -> None:
     database = system.unit("postgresql")
     database.stop()
     try:
-        verdict, said = run("verify", target)
+        verdict, said, checked = run("verify", target)
         assert verdict == "FAILED", said
-        assert "test_units_run[postgresql@17-main]" in said
-        verdict, said = run("diagnose", target)
+        assert checked["test_units_run[postgresql@17-main]"] == "FAILED"
+        assert checked == through_the_replica("verify")
+        verdict, said, checked = run("diagnose", target)
         assert verdict == "FAILED", said
         assert "2. Database Connection Issues" in said
+        assert checked == through_the_replica("diagnose")
     finally:
         database.start()
     assert poll(lambda: system.ask_as_customer("after").served, within_s=30, clock=SystemClock())

@@ -1,6 +1,7 @@
 """A row of a runbook's table, and what a drill of it needs and gives."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from drillbook.evidence import Checked, Transcript
@@ -91,6 +92,8 @@ class Case:
         goes_around: True where that scenario leaves the fault where it is and serves customers in another way.
         loses: Ids of the commands that lose accepted work, as the document warns. Other losses fail the drill, and so
             does a command that is declared here and loses nothing.
+        shows: What commands of the document must print in this drill: id -> regular expression, searched in each line
+            of stdout and stderr. For what no check looks at: a backtrace that is read, a page that is put up.
         seed: For what is random in it.
     """
 
@@ -101,6 +104,7 @@ class Case:
     heals: str | None
     goes_around: bool = False
     loses: tuple[str, ...] = ()
+    shows: Mapping[str, str] = field(default_factory=dict)
     seed: int = 0
 
     @property

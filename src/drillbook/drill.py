@@ -1,6 +1,7 @@
 """One drill: break a replica, let its alert and its runbook find and heal it, and see whether they did."""
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -64,7 +65,9 @@ class Drill:
         """
         self._must_be_scenario("cause", self.case.cause)
         self._must_be_scenario("heals", self.case.heals)
-        self._must_be_commands(self.case.loses)
+        self._must_be_commands("loses", self.case.loses)
+        self._must_be_commands("shows", self.case.shows)
+        self._must_be_patterns(self.case.shows.values())
         lines = {budget: budget.line(self.runbook) for budget in self.budgets}
         replica = self.make_replica()
         replica.progress = self._tell
@@ -93,11 +96,19 @@ class Drill:
             problem = f"{field} must be the beginning of one scenario's title, got {beginning!r}"
             raise UsageError(f"case {self.case.id}", problem, hint=f"scenarios: {'; '.join(titles)}")
 
-    def _must_be_commands(self, ids: Sequence[str]) -> None:
+    def _must_be_commands(self, field: str, ids: Iterable[str]) -> None:
         for id_ in ids:
             if not isinstance(self.runbook.find(id_), Command):
                 hint = f"drillbook steps {self.runbook.path} lists them"
-                raise UsageError(f"case {self.case.id}", f"loses must be ids of commands, got {id_!r}", hint=hint)
+                raise UsageError(f"case {self.case.id}", f"{field} must be ids of commands, got {id_!r}", hint=hint)
+
+    def _must_be_patterns(self, patterns: Iterable[str]) -> None:
+        for pattern in patterns:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                problem = f"shows must be regular expressions, got {pattern!r}: {error}"
+                raise UsageError(f"case {self.case.id}", problem) from error
 
     def _begin(self, replica: Replica) -> None:
         self.timeline.add("document", runbook=self.runbook.slug, rows=[row.to_event() for row in rows_of(self.runbook)])
@@ -113,6 +124,7 @@ class Drill:
                 "cause": self.case.cause,
                 "heals": self.case.heals,
                 "loses": list(self.case.loses),
+                "shows": dict(self.case.shows),
             },
             time_factor=replica.time_factor,
         )
@@ -319,14 +331,19 @@ class _Drilling:
         return judged
 
     def _known_from_alerts(self) -> dict[str, str]:
-        """Return what the alerts give for placeholders: their labels, and the time before the outage."""
-        known: dict[str, str] = {}
-        for alert in self.replica.alerts():
-            known |= alert.labels
-            if alert.since_utc:
-                waits_s = sum(wait.drill_s for wait in self.replica.waits)
-                before = datetime.fromisoformat(alert.since_utc) - timedelta(seconds=waits_s)
-                known["utc-before-outage"] = before.strftime("%Y-%m-%dT%H:%M:%SZ")
+        """Return what the alert gives for placeholders: its labels, and the time before the outage.
+
+        Of several it is the one that fired first: it is what somebody is called for, and labels of two mixed would name
+        a service that none of them is about.
+        """
+        alert = min(self.replica.alerts(), key=lambda alert: (alert.since_utc, alert.name), default=None)
+        if alert is None:
+            return {}
+        known = dict(alert.labels)
+        if alert.since_utc:
+            waits_s = sum(wait.drill_s for wait in self.replica.waits)
+            before = datetime.fromisoformat(alert.since_utc) - timedelta(seconds=waits_s)
+            known["utc-before-outage"] = before.strftime("%Y-%m-%dT%H:%M:%SZ")
         return known
 
     def _recover(self, operator: Operator, judged: set[str | None]) -> Recovery:
@@ -366,9 +383,22 @@ class _Drilling:
             # One green round says that nothing else is broken; that it holds is not what was declared.
             left = self.verification.red_until_verified("reverted", self.timeline.now_s(), rounds=1)
             self.facts.green_after_revert = not left
+        self._look_at_what_was_shown(operator)
         with self.course.outside():
             self.custody.settle(self.pace.settle_within_s)
         reckon_impact(self.course, client, self.site.slo, self.clock)
+
+    def _look_at_what_was_shown(self, operator: Operator) -> None:
+        """See that commands printed what the row declares; a command that ran is not yet one that did something."""
+        not_shown: list[str] = []
+        for id_, pattern in self.case.shows.items():
+            lines = [line for record in operator.transcript if record.id == id_ for line in record.lines()]
+            line = next((line for line in lines if re.search(pattern, line)), None)
+            self.timeline.add("shown", id=id_, pattern=pattern, line=line)
+            if line is None:
+                last = lines[-1].strip()[-200:] if lines else "nothing"
+                not_shown.append(f"declared that {id_} shows {pattern!r}, it printed {last}")
+        self.facts.not_shown = not_shown
 
     def _resolve_alert(self) -> None:
         """None fired before the fault, so none may fire after the recovery, also none that the recovery set off."""

@@ -50,6 +50,7 @@ class Facts:
     green_after_revert: bool | None = None
     alert_resolved: bool | None = None
     work: Work | None = None
+    not_shown: Sequence[str] = ()
     undeclared: Sequence[str] = ()
     missed_budgets: Sequence[str] = ()
     trouble: str | None = None
@@ -88,6 +89,7 @@ def _failures(expect: Expect, facts: Facts) -> list[str]:
         failed += _recovery(expect, facts)
     if facts.alert_resolved is False:
         failed.append(f"alert {expect.alert or 'of some other name'} still fires after the recovery")
+    failed += facts.not_shown
     failed += _work(expect, facts.work) if facts.work else []
     if facts.undeclared:
         failed.append(f"left behind and not declared: {_list(facts.undeclared)}")

@@ -34,6 +34,9 @@ _SHELLS_OWN = frozenset(
     "TMPDIR "
     "BASH BASHPID PIPESTATUS FUNCNAME EDITOR MAPFILE REPLY OPTARG OPTIND".split()
 )
+# A ``<pid>`` is the main process of a unit, a ``<PID>`` whoever listens on a port (found.py): one must not be killed
+# for the other.
+_EXACT = frozenset({"PID"})
 _SAFE_VALUE = re.compile(r"[\w@%+:,./][\w@%+=:,./-]*")
 
 
@@ -144,7 +147,7 @@ def bind(text: str, variables: Mapping[str, str], known: Collection[str] = ()) -
         text: The command.
         variables: Values by name; looked up as the placeholder is written (``<pod-name>``, a sample time), then by
             the name inside of its brackets, then by that in lower case with dashes, then with underscores, as labels of
-            alerts have them.
+            alerts have them. ``PID`` is not ``pid``.
         known: Shell variables that were set before it.
 
     Returns:
@@ -172,6 +175,8 @@ def bind(text: str, variables: Mapping[str, str], known: Collection[str] = ()) -
 
 def _lookup(name: str, variables: Mapping[str, str]) -> str | None:
     key = key_of(name)
+    if key in _EXACT:
+        return variables.get(name, variables.get(key))
     for spelling in (name, key, re.sub(r"[ _]", "-", key.lower()), re.sub(r"[ -]", "_", key.lower())):
         if spelling in variables:
             return variables[spelling]

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Collection
 
 from drillbook.clock import SystemClock, poll
-from drillbook.errors import DrillbookError, InjectFailed, RevertFailed, TargetError, UsageError
+from drillbook.errors import DrillbookError, InjectFailed, NotSupported, RevertFailed, TargetError, UsageError
 from drillbook.replica import Replica
 from drillbook.target import Output
 
@@ -17,6 +17,7 @@ __all__ = [
     "must_be_positive",
     "must_hold",
     "on_machine",
+    "on_own_machine",
     "start_again",
 ]
 
@@ -63,6 +64,24 @@ def on_machine(replica: Replica, command: str, *, deadline_s: float = 60.0, stri
             command, f"expected exit status 0, got {output.exit_status}", evidence=output.err + output.out
         )
     return output
+
+
+def on_own_machine(replica: Replica, command: str, *, deadline_s: float = 60.0, strict: bool = True) -> Output:
+    """Run a command that touches the machine itself: its disks, its packet filter, its programs.
+
+    Else it is ``on_machine``.
+
+    Raises:
+        NotSupported: The machine that carries the services is the user's.
+        InjectFailed: ``strict``, and it exits non-zero.
+    """
+    if not replica.has_machine:
+        raise NotSupported(
+            command,
+            "needs the machine that carries the services, and that is the user's",
+            hint="drill this without --cluster",
+        )
+    return on_machine(replica, command, deadline_s=deadline_s, strict=strict)
 
 
 def must_hold(what: str, ask: Callable[[], bool], *, within_s: float = 15.0) -> None:

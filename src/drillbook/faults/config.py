@@ -4,7 +4,7 @@ import shlex
 from dataclasses import dataclass, field
 
 from drillbook.errors import InjectFailed, UsageError
-from drillbook.faults._common import must_be_name, must_hold, on_machine
+from drillbook.faults._common import must_be_commands, must_be_name, must_hold, on_machine
 from drillbook.faults.release import Request
 from drillbook.replica import Replica
 
@@ -43,8 +43,7 @@ class ConfigChanged:
             raise UsageError("ConfigChanged", f"file must be an absolute path, got {self.file!r}")
         if not self.old or self.old == self.new:
             raise UsageError("ConfigChanged", "old must be a text, and new another one")
-        if not self.apply.strip():
-            raise UsageError("ConfigChanged", "apply must be a command, got nothing")
+        must_be_commands(self, "apply")
 
     def describe(self) -> str:
         return f"the configuration of {self.service} was edited: {self.what}"

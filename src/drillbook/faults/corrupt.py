@@ -4,7 +4,7 @@ import shlex
 from dataclasses import dataclass, field
 
 from drillbook.errors import InjectFailed, UsageError
-from drillbook.faults._common import must_be_name, must_hold, on_machine
+from drillbook.faults._common import must_be_name, must_hold, on_own_machine
 from drillbook.replica import Replica
 
 __all__ = ["DamagedFile"]
@@ -33,13 +33,13 @@ class DamagedFile:
         return f"a data file of {self.service} is damaged, again seen at every start"
 
     def inject(self, replica: Replica) -> None:
-        path = on_machine(replica, self.file).out.strip()
+        path = on_own_machine(replica, self.file).out.strip()
         if not path.startswith("/"):
             raise InjectFailed(self.file, f"expected it to print an absolute path, got {path!r}")
         kept = shlex.quote(path + ".before-drill")
         self._was[:] = [path]
-        on_machine(replica, f"cp -p {shlex.quote(path)} {kept}")
-        on_machine(replica, f"printf damaged | dd of={shlex.quote(path)} conv=notrunc status=none")
+        on_own_machine(replica, f"cp -p {shlex.quote(path)} {kept}")
+        on_own_machine(replica, f"printf damaged | dd of={shlex.quote(path)} conv=notrunc status=none")
         service = replica.service(self.service)
         service.stop()
         service.start()
@@ -48,13 +48,13 @@ class DamagedFile:
         if not self._was:
             return False
         path = shlex.quote(self._was[0])
-        differs = on_machine(replica, f"cmp -s {path} {path}.before-drill", strict=False).exit_status == 1
+        differs = on_own_machine(replica, f"cmp -s {path} {path}.before-drill", strict=False).exit_status == 1
         return differs and not replica.service(self.service).is_running()
 
     def revert(self, replica: Replica) -> None:
         if self._was:
             path = shlex.quote(self._was[0])
-            on_machine(replica, f"if [ -e {path}.before-drill ]; then mv {path}.before-drill {path}; fi")
+            on_own_machine(replica, f"if [ -e {path}.before-drill ]; then mv {path}.before-drill {path}; fi")
             if not replica.ask_as_customer().served:  # a runbook that went around the damage keeps its way
                 replica.service(self.service).start()
         self._was.clear()

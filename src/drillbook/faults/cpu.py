@@ -7,7 +7,8 @@ from drillbook.replica import Replica
 
 __all__ = ["CpuStarved"]
 
-# $1: process id. Prints twice, a moment apart, how often its control group had used its quota up.
+# $1: process id. Prints twice how often its control group had used its quota up. The counter moves once a period, and a
+# period has at most one second (kernel, sched-bwc).
 _THROTTLED = r"""
 p=$1
 if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
@@ -15,7 +16,7 @@ if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
 else
   file=/sys/fs/cgroup/cpu$(sed -n 's/^[0-9]*:\(.*,\)*cpu\(,.*\)*://p' /proc/$p/cgroup | head -n 1)/cpu.stat
 fi
-sed -n 's/^nr_throttled //p' "$file"; sleep 0.5; sed -n 's/^nr_throttled //p' "$file"
+sed -n 's/^nr_throttled //p' "$file"; sleep 1.1; sed -n 's/^nr_throttled //p' "$file"
 """
 
 

@@ -4,7 +4,7 @@ import shlex
 from dataclasses import dataclass
 
 from drillbook.errors import UsageError
-from drillbook.faults._common import must_be_name, must_hold, on_machine
+from drillbook.faults._common import must_be_name, must_hold, on_own_machine
 from drillbook.replica import Replica
 
 __all__ = ["DiskFull"]
@@ -43,16 +43,16 @@ class DiskFull:
 
     def inject(self, replica: Replica) -> None:
         file = shlex.quote(self.file)
-        on_machine(replica, f"mkdir -p {self._folder} && {{ cat /dev/zero >{file} 2>/dev/null || true; }}")
-        on_machine(replica, f"touch -d '{self.age_days} days ago' {file}")
+        on_own_machine(replica, f"mkdir -p {self._folder} && {{ cat /dev/zero >{file} 2>/dev/null || true; }}")
+        on_own_machine(replica, f"touch -d '{self.age_days} days ago' {file}")
 
     def is_present(self, replica: Replica) -> bool:
         """The file system has no room, by its own count."""
-        counted = on_machine(replica, f"df --output=avail -B1 {self._folder} 2>/dev/null", strict=False).out.split()
+        counted = on_own_machine(replica, f"df --output=avail -B1 {self._folder} 2>/dev/null", strict=False).out.split()
         return len(counted) == 2 and int(counted[1]) < _FREE_BYTES
 
     def revert(self, replica: Replica) -> None:
-        on_machine(replica, f"rm -f {shlex.quote(self.file)}")
+        on_own_machine(replica, f"rm -f {shlex.quote(self.file)}")
         service = replica.service(self.service)
         if not service.is_running():
             service.start()

@@ -4,7 +4,7 @@ import shlex
 from dataclasses import dataclass
 
 from drillbook.errors import UsageError
-from drillbook.faults._common import must_be_name, must_hold, on_machine
+from drillbook.faults._common import must_be_name, must_hold, on_own_machine
 from drillbook.replica import Replica
 
 __all__ = ["InodesExhausted"]
@@ -37,17 +37,17 @@ class InodesExhausted:
         folder = shlex.quote(self.folder)
         # One file is asked for too many: others give inodes back meanwhile.
         count = "$(($(df --output=iavail . | tail -n 1) + 1))"
-        on_machine(
+        on_own_machine(
             replica,
-            f"mkdir -p {folder} && cd {folder} && {{ seq -f left-%g {count} | xargs touch 2>/dev/null || true; }}",
+            f"mkdir -p {folder} && cd {folder} && {{ seq -f left-%.0f {count} | xargs touch 2>/dev/null || true; }}",
         )
 
     def is_present(self, replica: Replica) -> bool:
         """By the file system's own count there is no inode, and there is room."""
         beside = shlex.quote(self.folder.rpartition("/")[0] or "/")
-        counted = on_machine(replica, f"df --output=iavail,avail -B1 {beside}", strict=False).out.split()
+        counted = on_own_machine(replica, f"df --output=iavail,avail -B1 {beside}", strict=False).out.split()
         return len(counted) == 4 and int(counted[2]) < _LEFT and int(counted[3]) > 0
 
     def revert(self, replica: Replica) -> None:
-        on_machine(replica, f"rm -rf {shlex.quote(self.folder)}")
+        on_own_machine(replica, f"rm -rf {shlex.quote(self.folder)}")
         must_hold(f"{self.service} has inodes left", lambda: not self.is_present(replica))

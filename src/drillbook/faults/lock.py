@@ -4,7 +4,7 @@ import shlex
 from dataclasses import dataclass, field
 
 from drillbook.errors import UsageError
-from drillbook.faults._common import must_be_name, must_hold, on_machine
+from drillbook.faults._common import must_be_name, must_hold, on_own_machine
 from drillbook.replica import Replica
 
 __all__ = ["LockHeld"]
@@ -35,7 +35,7 @@ class LockHeld:
     def inject(self, replica: Replica) -> None:
         # Who took the lock has to live on: the kernel shows no lock whose taker is gone to another PID namespace.
         hold = f"setsid flock --no-fork --exclusive {shlex.quote(self.file)} sleep infinity"
-        started = on_machine(replica, f"{hold} >/dev/null 2>&1 </dev/null & echo $!")
+        started = on_own_machine(replica, f"{hold} >/dev/null 2>&1 </dev/null & echo $!")
         self._holder[:] = [started.out.strip()]
 
     def is_present(self, replica: Replica) -> bool:
@@ -44,10 +44,10 @@ class LockHeld:
         if pid is None:
             return False
         waiting = rf"^[0-9]+: -> FLOCK +[A-Z]+ +[A-Z]+ {pid} "
-        return on_machine(replica, f"grep -qE '{waiting}' /proc/locks", strict=False).exit_status == 0
+        return on_own_machine(replica, f"grep -qE '{waiting}' /proc/locks", strict=False).exit_status == 0
 
     def revert(self, replica: Replica) -> None:
         for holder in self._holder:
-            on_machine(replica, f"kill -KILL {holder} 2>/dev/null || true")
+            on_own_machine(replica, f"kill -KILL {holder} 2>/dev/null || true")
         self._holder.clear()
         must_hold(f"{self.service} waits for no lock", lambda: not self.is_present(replica))

@@ -4,7 +4,7 @@ import shlex
 from dataclasses import dataclass
 
 from drillbook.errors import UsageError
-from drillbook.faults._common import must_hold, on_machine
+from drillbook.faults._common import must_hold, on_own_machine
 from drillbook.replica import Replica
 
 __all__ = ["PartDown"]
@@ -33,14 +33,14 @@ class PartDown:
         return f"the node's {self.part} is stopped and nobody starts it again"
 
     def inject(self, replica: Replica) -> None:
-        on_machine(replica, f"replica-node part stop {self.part}")
+        on_own_machine(replica, f"replica-node part stop {self.part}")
 
     def is_present(self, replica: Replica) -> bool:
         """The program does not run, and what it is needed for does not work."""
-        if on_machine(replica, f"pgrep -x {shlex.quote(self.part[:15])}", strict=False).exit_status == 0:
+        if on_own_machine(replica, f"pgrep -x {shlex.quote(self.part[:15])}", strict=False).exit_status == 0:
             return False
-        return not self.shows or on_machine(replica, self.shows, strict=False).exit_status == 0
+        return not self.shows or on_own_machine(replica, self.shows, strict=False).exit_status == 0
 
     def revert(self, replica: Replica) -> None:
-        on_machine(replica, f"replica-node part start {self.part}")
+        on_own_machine(replica, f"replica-node part start {self.part}")
         must_hold(f"{self.part} runs", lambda: not self.is_present(replica))

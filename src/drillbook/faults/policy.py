@@ -4,7 +4,7 @@ import json
 import shlex
 from dataclasses import dataclass, field
 
-from drillbook.faults._common import Keeper, must_be_name, must_be_port, must_hold, on_machine
+from drillbook.faults._common import Keeper, must_be_name, must_be_port, must_hold, on_machine, on_own_machine
 from drillbook.replica import Replica
 
 __all__ = ["PolicyBlocks"]
@@ -46,7 +46,7 @@ class PolicyBlocks:
         return f"FORWARD -s {self.pods} -p tcp --dport {self.port} -m comment --comment {_NAME} -j DROP"
 
     def inject(self, replica: Replica) -> None:
-        on_machine(replica, "iptables -nL FORWARD >/dev/null")  # a node of the replica's own
+        on_own_machine(replica, "iptables -nL FORWARD >/dev/null")  # a node of the replica's own
         policy = {
             "apiVersion": "networking.k8s.io/v1",
             "kind": "NetworkPolicy",
@@ -60,7 +60,7 @@ class PolicyBlocks:
         def press() -> None:
             said = on_machine(replica, there, strict=False)
             if said.exit_status == 0:
-                on_machine(replica, f"{{ {put if said.out.strip() else take}; }} 2>/dev/null", strict=False)
+                on_own_machine(replica, f"{{ {put if said.out.strip() else take}; }} 2>/dev/null", strict=False)
 
         enforcer = Keeper(press, every_s=0.5)
         self._enforcers.append(enforcer)
@@ -70,14 +70,14 @@ class PolicyBlocks:
         """The rule's own counter has counted packets."""
         for enforcer in self._enforcers:
             enforcer.raise_error()
-        said = on_machine(replica, f"iptables -nvxL FORWARD | awk '/{_NAME}/ {{print $1}}'", strict=False).out.split()
-        return any(int(packets) for packets in said)
+        counted = on_own_machine(replica, f"iptables -nvxL FORWARD | awk '/{_NAME}/ {{print $1}}'", strict=False).out
+        return any(int(packets) for packets in counted.split())
 
     def revert(self, replica: Replica) -> None:
         for enforcer in self._enforcers:
             enforcer.stop()
         if self._enforcers:
             on_machine(replica, f"kubectl -n {self.namespace} delete networkpolicy {_NAME} --ignore-not-found")
-            on_machine(replica, f"iptables -D {self._rule} 2>/dev/null", strict=False)
+            on_own_machine(replica, f"iptables -D {self._rule} 2>/dev/null", strict=False)
         self._enforcers.clear()
         must_hold(f"port {self.port} of {self.app} is open", lambda: not self.is_present(replica))

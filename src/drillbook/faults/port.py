@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from drillbook.errors import InjectFailed
-from drillbook.faults._common import must_be_name, must_be_port, must_hold, on_machine
+from drillbook.faults._common import must_be_name, must_be_port, must_hold, on_own_machine
 from drillbook.replica import Replica
 
 __all__ = ["PortTaken"]
@@ -35,14 +35,14 @@ class PortTaken:
 
     def inject(self, replica: Replica) -> None:
         replica.service(self.service).stop()
-        on_machine(replica, f"setsid {self._squatter} >/dev/null 2>&1 </dev/null &")
+        on_own_machine(replica, f"setsid {self._squatter} >/dev/null 2>&1 </dev/null &")
         must_hold(f"port {self.port} is taken", lambda: self._holder(replica) != "", within_s=5.0)
         if self._holder(replica) != "socat":
             raise InjectFailed(f"port {self.port}", f"expected socat to hold it, {self._holder(replica)} does")
 
     def _holder(self, replica: Replica) -> str:
         """Return the name of the program that listens on the port, or an empty string."""
-        seen = on_machine(replica, f"ss -Hltnp 'sport = :{self.port}'", strict=False).out
+        seen = on_own_machine(replica, f"ss -Hltnp 'sport = :{self.port}'", strict=False).out
         return seen.partition('(("')[2].partition('"')[0]
 
     def is_present(self, replica: Replica) -> bool:
@@ -50,7 +50,7 @@ class PortTaken:
 
     def revert(self, replica: Replica) -> None:
         if self._holder(replica) == "socat":
-            on_machine(replica, f"pkill -KILL -f '^socat TCP-LISTEN:{self.port},'", strict=False)
+            on_own_machine(replica, f"pkill -KILL -f '^socat TCP-LISTEN:{self.port},'", strict=False)
             must_hold(f"port {self.port} is free", lambda: self._holder(replica) != "socat")
             replica.service(self.service).start()
         must_hold(f"{self.service} has its port", lambda: not self.is_present(replica))

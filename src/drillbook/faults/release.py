@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from drillbook.errors import UsageError
-from drillbook.faults._common import must_be_name, must_hold, on_machine
+from drillbook.faults._common import must_be_commands, must_be_name, must_hold, on_machine
 from drillbook.replica import Replica
 
 __all__ = ["BadRelease", "Request"]
@@ -54,8 +54,7 @@ class BadRelease:
 
     def __post_init__(self) -> None:
         must_be_name(self, "service", self.service)
-        if not self.deploy.strip() or not self.undo.strip():
-            raise UsageError("BadRelease", f"deploy and undo must be commands, got {self.deploy!r} and {self.undo!r}")
+        must_be_commands(self, "deploy", "undo")
         if not 400 <= self.wrong_status <= 599:
             raise UsageError("BadRelease", f"wrong_status must be an HTTP error status, got {self.wrong_status!r}")
 

@@ -171,6 +171,8 @@ class Replica(Protocol):
         variables: Values for placeholders that are no secret of the fault.
         slo: What is promised to users.
         healthy_start_s: Seconds that its services took from start to ready; 0 before that.
+        has_machine: False where the machine that carries the services is the user's: faults leave its disks, its packet
+            filter and its programs alone, and say that they are not supported.
         progress: Told in a line what is going on while it is built and started; replaced by who wants to hear it.
     """
 
@@ -182,6 +184,7 @@ class Replica(Protocol):
     variables: Mapping[str, str]
     slo: Slo
     healthy_start_s: float
+    has_machine: bool
     progress: Callable[[str], None]
 
     def start(self) -> None:

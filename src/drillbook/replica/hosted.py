@@ -78,7 +78,10 @@ class HostedReplica(ABC):
     Attributes:
         progress: Told what is going on; replace it to hear it.
         healthy_start_s: Seconds from the start of the services to ready; 0 before that is known.
+        has_machine: The host, its disks and its packet filter are the replica's own.
     """
+
+    has_machine = True
 
     def __init__(
         self, *, slug: str, content: Content, ports: Mapping[str, int], start_command: str, system: System

@@ -102,6 +102,7 @@ class KubeReplica(HostedReplica):
                 hint="give KubeReplica a `residence`, and manifests that leave the node alone",
             )
         self._abroad = _Abroad(UserCluster(context), self._residence, registry)
+        self.has_machine = False
         # What is elsewhere belongs to somebody else.
         self._system = ()
         self._workloads = {

@@ -175,7 +175,7 @@ class KubeService:
         raise NotSupported(
             self.name,
             "a pod that is killed is started again by its kubelet",
-            hint="stop() scales to zero; drillbook.faults.pod_killed kills it as often as it comes back",
+            hint="stop() scales to zero; drillbook.faults.killed_again kills it as often as it comes back",
         )
 
     def freeze(self) -> None:

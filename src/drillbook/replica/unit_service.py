@@ -13,7 +13,6 @@ from drillbook.target import Target
 __all__ = ["UnitService", "properties"]
 
 _ASKED = (
-    "Id",
     "ActiveState",
     "SubState",
     "UnitFileState",
@@ -23,8 +22,8 @@ _ASKED = (
     "ExecMainExitTimestampMonotonic",
     "MemoryMax",
 )
-_EXITED, _KILLED, _DUMPED = "1", "2", "3"
-"""How a main process ended: the kernel's CLD_EXITED, CLD_KILLED and CLD_DUMPED."""
+_KILLED, _DUMPED = "2", "3"
+"""How a main process ended by a signal: the kernel's CLD_KILLED and CLD_DUMPED."""
 _SIGNAL = 128
 _GIVES_UP_WITHIN_S = 30.0
 _CHANGE_WITHIN_S = 60.0

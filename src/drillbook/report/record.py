@@ -109,7 +109,7 @@ class DrillRecord:
 
     @property
     def expected(self) -> Event:
-        """Return what the table declares: ``alert``, ``cause``, ``heals``, ``loses``."""
+        """Return what the table declares: ``alert``, ``cause``, ``heals``, ``loses``, ``shows``."""
         value = self.begin.get("expected")
         return value if isinstance(value, dict) else {}
 

@@ -62,7 +62,7 @@ class DrillSummary:
         reasons: Why; empty where it passed.
         faults: Sentences.
         seed: For a repetition.
-        expected: What the table declares: ``alert``, ``cause``, ``heals``, ``loses``.
+        expected: What the table declares: ``alert``, ``cause``, ``heals``, ``loses``, ``shows``.
         alerts: Alerts that fired.
         causes: Scenarios that diagnosis named; None where it did not come so far.
         route: Scenarios that were carried out, in order.

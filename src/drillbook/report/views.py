@@ -35,6 +35,8 @@ class CommandView:
     out: Excerpt
     err: Excerpt
     dropped_bytes: int
+    shown: Event
+    """What the table declares that it must print; empty where it declares nothing."""
 
     @property
     def is_rewritten(self) -> bool:
@@ -162,11 +164,15 @@ def _causes(record: DrillRecord) -> tuple[Caused, ...] | None:
 
 
 def _commands(record: DrillRecord) -> tuple[tuple[str, tuple[CommandView, ...]], ...]:
+    shown = {field_text(event, "id"): event for event in record.of("shown")}
     groups = groupby(record.of("command"), key=lambda event: field_text(event, "phase") or "other")
-    return tuple((phase, tuple(map(_command, events))) for phase, events in groups)
+    return tuple(
+        (phase, tuple(_command(event, shown.get(field_text(event, "id"), {})) for event in events))
+        for phase, events in groups
+    )
 
 
-def _command(event: Event) -> CommandView:
+def _command(event: Event, shown: Event) -> CommandView:
     dropped = field_number(event, "dropped_bytes")
     return CommandView(
         event=event,
@@ -176,6 +182,7 @@ def _command(event: Event) -> CommandView:
         out=excerpt(field_text(event, "stdout")),
         err=excerpt(field_text(event, "stderr")),
         dropped_bytes=int(dropped or 0),
+        shown=shown,
     )
 
 
