@@ -162,7 +162,7 @@ TABLE = (
         "cpu",
         (
             CpuStarved(
-                SERVICE, starve=f"systemctl set-property --runtime {UNIT} CPUQuota=1% CPUQuotaPeriodSec=1s", feed=FEED
+                SERVICE, starve=f"systemctl set-property --runtime {UNIT} CPUQuota=0.2% CPUQuotaPeriodSec=1s", feed=FEED
             ),
         ),
         alert=DOWN,
