@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from drillbook.clock import SystemClock, poll
@@ -29,6 +30,12 @@ READS = (f"{VALIDATE}.1", f"{VALIDATE}.2", "advanced-diagnostics/1-core-dump-ana
 pytestmark = [pytest.mark.docker, pytest.mark.ssh, pytest.mark.xdist_group("replica")]
 
 
+def is_scraped(replica: SystemdReplica) -> bool:
+    """Tell whether Prometheus has looked at the service at least once."""
+    asked = httpx.get(f"{replica.urls['prometheus']}/api/v1/query", params={"query": f'up{{job="{SLUG}"}}'}, timeout=5)
+    return bool(asked.json()["data"]["result"])
+
+
 @pytest.fixture(scope="module")
 def system() -> Iterator[SystemdReplica]:
     """A running host, looked at from outside as a user looks at production."""
@@ -37,6 +44,7 @@ def system() -> Iterator[SystemdReplica]:
     try:
         replica.start()
         replica.wait_until_ready(120)
+        assert poll(lambda: is_scraped(replica), within_s=30, clock=SystemClock())
         yield replica
     finally:
         replica.stop()
@@ -123,6 +131,7 @@ def test_a_database_that_is_down_is_named_over_ssh_as_through_the_replica(
     database = system.unit("postgresql")
     database.stop()
     try:
+        assert poll(lambda: bool(system.alerts()), within_s=30, clock=SystemClock())  # a check asks for them
         verdict, said, checked = run("verify", target)
         assert verdict == "FAILED", said
         assert checked["test_units_run[postgresql@17-main]"] == "FAILED"
