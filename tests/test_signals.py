@@ -40,6 +40,7 @@ def test_being_told_to_end_is_like_ctrl_c_and_waits_as_it_does(number) -> None:
         take_back()
     assert steps == ["finished"]
     assert signal.getsignal(number) is signal.SIG_DFL
+    assert not was_asked_to_end()  # that was another run
 
 
 def test_a_background_job_that_ignores_ctrl_c_still_ends_when_told_to() -> None:

@@ -57,6 +57,7 @@ def end_as_by_ctrl_c() -> Callable[[], None]:
     }
 
     def take_back() -> None:
+        _asked.clear()  # what was asked of that run is not asked of the next one in this process
         for number, handler in before.items():
             signal.signal(number, handler)
 
