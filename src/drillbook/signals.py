@@ -42,8 +42,6 @@ def end_as_by_ctrl_c() -> Callable[[], None]:
     if threading.current_thread() is not threading.main_thread():
         return lambda: None
 
-    _asked.clear()
-
     def interrupt(number: int, frame: object) -> None:
         _asked.set()
         if signal.getsignal(signal.SIGINT) in {signal.SIG_IGN, signal.SIG_DFL}:

@@ -46,7 +46,7 @@ class PolicyBlocks:
         return f"FORWARD -s {self.pods} -p tcp --dport {self.port} -m comment --comment {_NAME} -j DROP"
 
     def inject(self, replica: Replica) -> None:
-        on_own_machine(replica, "iptables -nL FORWARD >/dev/null")  # a node of the replica's own
+        on_own_machine(replica, "iptables -nL FORWARD >/dev/null")  # refused before anything is made
         policy = {
             "apiVersion": "networking.k8s.io/v1",
             "kind": "NetworkPolicy",

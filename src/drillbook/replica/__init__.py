@@ -171,8 +171,6 @@ class Replica(Protocol):
         variables: Values for placeholders that are no secret of the fault.
         slo: What is promised to users.
         healthy_start_s: Seconds that its services took from start to ready; 0 before that.
-        has_machine: False where the machine that carries the services is the user's: faults leave its disks, its packet
-            filter and its programs alone, and say that they are not supported.
         progress: Told in a line what is going on while it is built and started; replaced by who wants to hear it.
     """
 
@@ -184,7 +182,6 @@ class Replica(Protocol):
     variables: Mapping[str, str]
     slo: Slo
     healthy_start_s: float
-    has_machine: bool
     progress: Callable[[str], None]
 
     def start(self) -> None:
@@ -205,6 +202,14 @@ class Replica(Protocol):
 
     def service(self, name: str) -> Service:
         """Return a service by the name that the runbook uses. Raises NotSupported where there is none."""
+        ...
+
+    @property
+    def has_machine(self) -> bool:
+        """False where the machine that carries the services is the user's.
+
+        Faults leave its disks, its packet filter and its programs alone then, and say that they are not supported.
+        """
         ...
 
     @property

@@ -78,10 +78,7 @@ class HostedReplica(ABC):
     Attributes:
         progress: Told what is going on; replace it to hear it.
         healthy_start_s: Seconds from the start of the services to ready; 0 before that is known.
-        has_machine: The host, its disks and its packet filter are the replica's own.
     """
-
-    has_machine = True
 
     def __init__(
         self, *, slug: str, content: Content, ports: Mapping[str, int], start_command: str, system: System
@@ -205,6 +202,11 @@ class HostedReplica(ABC):
         except TargetUnreachable as error:
             words = self._host().last_words()
             raise ReplicaError(self.container_name, "its host is gone", evidence=words or error.evidence) from error
+
+    @property
+    def has_machine(self) -> bool:
+        """True: the host, its disks and its packet filter are the replica's own."""
+        return True
 
     def host(self, role: str) -> Target:
         """Return the open target of a role.

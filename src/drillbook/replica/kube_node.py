@@ -102,7 +102,6 @@ class KubeReplica(HostedReplica):
                 hint="give KubeReplica a `residence`, and manifests that leave the node alone",
             )
         self._abroad = _Abroad(UserCluster(context), self._residence, registry)
-        self.has_machine = False
         # What is elsewhere belongs to somebody else.
         self._system = ()
         self._workloads = {
@@ -110,9 +109,14 @@ class KubeReplica(HostedReplica):
         }
 
     @property
+    def has_machine(self) -> bool:
+        """True where the node is the replica's own."""
+        return self._abroad is None
+
+    @property
     def cluster(self) -> InnerCluster:
         """The cluster, asked through a session that no runbook command shares."""
-        return InnerCluster(self.control, has_node=self._abroad is None)
+        return InnerCluster(self.control, has_node=self.has_machine)
 
     def prepare(self) -> None:
         """Build what a start needs; see ``Replica``."""
