@@ -57,6 +57,7 @@ class FakeReplica:
     waits: Sequence[Wait] = (Wait("alert's for", 60.0, 6.0),)
     changes: Mapping[str, Sequence[str]] = {"Strategy 4": ("limit",)}
     variables: Mapping[str, str] = {}
+    sample_labels: Mapping[str, str] = {}
     slo = DEFAULT_SLO
     healthy_start_s = 1.0
     has_machine = True

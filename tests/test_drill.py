@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from fakes import FakeChecks, FakeClock, FakeFault, FakeReplica, shop_runbook
+from fakes import FakeChecks, FakeClock, FakeFault, FakeReplica, command, shop_runbook
 
 from drillbook.budget import Budget, Milestone
 from drillbook.case import Case
@@ -340,6 +340,25 @@ def test_the_record_holds_the_document_and_what_its_commands_leave_behind_while_
     assert (rehearsed["id"], rehearsed["exit_status"], rehearsed["skipped"]) == ("look#1.1", 0, None)
     kinds = stage.kinds()
     assert kinds.index("document") < kinds.index("rehearsal") < kinds.index("t0")
+
+
+def test_what_an_alert_names_is_tried_on_the_system_that_is_well_with_a_sample_of_its_labels(stage):
+    runbook = shop_runbook()
+    look = replace(runbook.steps[0], commands=(command("look#1.1", "dmesg -T <service-name>", line=3),))
+    stage.replica.sample_labels = {"service_name": "till"}
+    drill = Drill(
+        RESTART,
+        replace(runbook, steps=(look, *runbook.steps[1:])),
+        lambda: stage.replica,
+        stage.checks,
+        stage.timeline,
+        stage.clock,
+    )
+    drill.run()
+    (rehearsed,) = stage.of("rehearsal")
+    assert rehearsed["ran"] == "dmesg -T till"
+    under_fault = next(event for event in stage.of("command") if event["id"] == "look#1.1")
+    assert under_fault["skipped"] == "no value for <service-name>", "under the fault only what really fires counts"
 
 
 def test_work_that_a_command_of_the_document_loses_is_laid_to_it(stage):

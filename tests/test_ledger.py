@@ -180,6 +180,22 @@ def test_a_message_counts_as_told_where_it_arrived():
     assert states_of(event("restored"), ran(POST), event("posted", body="something else"))[POST] == "uncovered"
 
 
+def test_a_form_counts_as_told_where_all_its_fields_arrived():
+    form = {"incident[name]": "shop down", "incident[status]": "investigating"}
+    command = 'curl https://status.example.com -d "incident[name]=shop down" -d "incident[status]=investigating"'
+    sent = ran(POST, ran=command)
+    assert states_of(event("restored"), sent, event("posted", body=form))[POST] == "told"
+    other = {**form, "incident[status]": "resolved"}
+    assert states_of(event("restored"), sent, event("posted", body=other))[POST] == "uncovered"
+
+
+def test_a_message_counts_as_told_whatever_its_layout():
+    sent = ran(POST, ran="""curl https://chat.example.com --data '{"text":"shop is down","parts":["a",{"n":1}]}'""")
+    body = {"text": "shop is down", "parts": ["a", {"n": 1}]}
+    assert states_of(event("restored"), sent, event("posted", body=body))[POST] == "told"
+    assert states_of(event("restored"), sent, event("posted", body={}))[POST] == "uncovered"
+
+
 def test_verification_inside_of_a_scenario_that_did_not_heal_is_not_drilled():
     command = {**ran(HEALTH), "scenario": "Strategy 1: Restart"}
     red = event("route.end", scenario="Strategy 1: Restart", red=["test_health"])

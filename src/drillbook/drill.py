@@ -216,6 +216,7 @@ class _Drilling:
             red = self.verification.until_steady()
             self.facts.unhealthy_before = [f"{check.item}: {check.seen}" for check in red]
             control = Operator(self.site, self.timeline, kind="rehearsal")
+            control.bind(self.replica.sample_labels)
             with self.course.outside():
                 control.read_all()
             diagnosis = self.verification.checked(self.checks.diagnose(self.site, control.transcript), "steady")

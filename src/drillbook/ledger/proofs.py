@@ -103,7 +103,7 @@ def _of_drill(drill: str, events: list[Event], rows: Mapping[str, Row]) -> Itera
     healed = {
         str(event.get("scenario")) for event in events if event.get("kind") == "route.end" and not event.get("red")
     }
-    arrived = [_plain(event.get("body")) for event in events if event.get("kind") == "posted"]
+    arrived = [_fields(event.get("body")) for event in events if event.get("kind") == "posted"]
     is_recovering = is_well = False
     for event in events:
         match event.get("kind"):
@@ -116,7 +116,7 @@ def _of_drill(drill: str, events: list[Event], rows: Mapping[str, Row]) -> Itera
             case "command" if is_well and str(event.get("phase")) in _HEALTHY:
                 if not rows.get(str(event.get("id")), _NOBODY).is_told:
                     yield from _of_command(event, rows, drill, _on_a_healthy_system)
-                elif any(body and body in _plain(event.get("ran")) for body in arrived):
+                elif any(fields and _says(event, fields) for fields in arrived):
                     yield from _of_command(event, rows, drill, _told)
             case "command" if is_recovering and not is_well and str(event.get("scenario")) in healed:
                 yield from _of_command(event, rows, drill, _in_a_recovery_that_healed)
@@ -134,10 +134,27 @@ def _by_hand(event: Event, rows: Mapping[str, Row], drill: str) -> Iterator[Proo
         )
 
 
+def _says(event: Event, fields: Iterable[str]) -> bool:
+    """True where a command holds every field of what arrived; quoting and layout differ between the two."""
+    ran = _plain(event.get("ran"))
+    return all(field in ran for field in fields)
+
+
+def _fields(body: object, name: str = "") -> list[str]:
+    """Return a message's fields, each as its name and its value in letters and digits; a plain text is one field."""
+    match body:
+        case Mapping():
+            return [field for key, value in body.items() for field in _fields(value, str(key))]
+        case list() | tuple():
+            return [field for value in body for field in _fields(value)]
+        case str():
+            return [field] if (field := _plain(name + body)) else []
+        case _:
+            return [_plain(name + json.dumps(body))]
+
+
 def _plain(value: object) -> str:
-    """Return a message's letters and digits: quoting and layout differ between a command and what arrives."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return re.sub(r"\W|_", "", text)
+    return re.sub(r"\W|_", "", str(value))
 
 
 def _of_command(event: Event, rows: Mapping[str, Row], drill: str, judge: _Judge) -> Iterator[Proof]:

@@ -169,6 +169,7 @@ class Replica(Protocol):
         hand_steps: What is done in place of a person.
         changes: Scenario title -> patterns (fnmatch) of snapshot keys that its recovery may change.
         variables: Values for placeholders that are no secret of the fault.
+        sample_labels: What an alert could say: fills placeholders where the system is well and none fires.
         slo: What is promised to users.
         healthy_start_s: Seconds that its services took from start to ready; 0 before that.
         progress: Told in a line what is going on while it is built and started; replaced by who wants to hear it.
@@ -180,6 +181,7 @@ class Replica(Protocol):
     hand_steps: Sequence[HandStep]
     changes: Mapping[str, Sequence[str]]
     variables: Mapping[str, str]
+    sample_labels: Mapping[str, str]
     slo: Slo
     healthy_start_s: float
     progress: Callable[[str], None]

@@ -38,6 +38,8 @@ class System(TypedDict, total=False):
         hand_steps: What is done in place of a person.
         changes: Scenario title -> patterns of snapshot keys that its recovery may change.
         variables: Values for placeholders.
+        sample_labels: What an alert could say; with them commands are tried that name what an alert is about, while
+            the system is well and none fires.
         tracked: More files for the snapshot: shell patterns, absolute or relative to the project.
         slo: What is promised to users.
         sink: Name of the port where posts end that would reach people; ``GET /posted`` lists them. None for none.
@@ -54,6 +56,7 @@ class System(TypedDict, total=False):
     hand_steps: Sequence[HandStep]
     changes: Mapping[str, Sequence[str]]
     variables: Mapping[str, str]
+    sample_labels: Mapping[str, str]
     tracked: Sequence[str]
     slo: Slo
     sink: str | None
@@ -101,6 +104,7 @@ class HostedReplica(ABC):
         self.hand_steps: Sequence[HandStep] = tuple(system.get("hand_steps", ()))
         self.changes: Mapping[str, Sequence[str]] = dict(system.get("changes") or {})
         self.variables: Mapping[str, str] = dict(system.get("variables") or {})
+        self.sample_labels: Mapping[str, str] = dict(system.get("sample_labels") or {})
         self.slo = system.get("slo", DEFAULT_SLO)
         self.healthy_start_s = 0.0
         self.run = ""
