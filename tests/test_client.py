@@ -27,6 +27,20 @@ def test_down_lasts_from_the_first_failure_to_the_first_answer_after_the_last():
     assert impact(calls(True, False, True, False, True), 0.0, 4.0, NINES).down_s == 3.0
 
 
+def test_a_system_can_be_half_down():
+    looks = [(True, True), (False, True), (False, None), (False, False), (True, True)]
+    felt = impact(
+        [
+            Call(float(at_s), 0.01, False, parts={"site": site} | ({} if orders is None else {"orders": orders}))
+            for at_s, (site, orders) in enumerate(looks)
+        ],
+        0.0,
+        4.0,
+        NINES,
+    )
+    assert felt.down_by_s == {"site": 3.0, "orders": 1.0}, "a part that a request did not come to says nothing"
+
+
 def test_the_error_budget_counts_production_seconds():
     felt = impact(calls(False, False, True), 0.0, 2.0, NINES, compressed_s=58.0)
     assert felt.budget_ratio == pytest.approx(60.0 * (2 / 3) / 2592.0)

@@ -301,6 +301,21 @@ def test_a_page_says_whether_a_command_showed_what_the_table_declares() -> None:
     assert text.count("did not show what the table declares ( flock )") == 1
 
 
+def test_a_page_says_which_part_of_the_system_was_down_how_long() -> None:
+    impact = {
+        "requests": 9,
+        "failed": 3,
+        "failed_ratio": 0.3,
+        "down_s": 12.0,
+        "down_by_s": {"<site>": 12.0, "orders": 3.5},
+    }
+    events = [
+        {"kind": "drill.begin", "drill": "a/b", "at_s": 0},
+        {"kind": "impact", "drill": "a/b", "at_s": 1, **impact},
+    ]
+    assert "down for 12 s of the drill (<site> 12 s, orders 3.5 s)." in text_of(page_html(events))
+
+
 def test_sixty_checks_with_twenty_thousand_lines_stay_small() -> None:
     letters = random.Random(7)
     log = "\n".join(f"{number} " + "".join(letters.choices("abcdef <>&", k=90)) for number in range(20_000))

@@ -27,6 +27,7 @@ def reckon_impact(course: Course, client: Client, slo: Slo, clock: Clock) -> Non
         failed=felt.failed,
         failed_ratio=round(felt.failed_ratio, 4),
         down_s=round(felt.down_s, 2),
+        down_by_s={part: round(down_s, 2) for part, down_s in felt.down_by_s.items()},
         slo=slo.availability_ratio,
         window_s=slo.window_s,
         budget_ratio=round(felt.budget_ratio, 6),

@@ -2,8 +2,8 @@
 
 import itertools
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from drillbook.clock import Clock
@@ -23,6 +23,7 @@ class Call:
         ok: True where the answer was right, not only there.
         key: Name of the piece of work that it handed in.
         accepted: Content of that piece where the system acknowledged it, else None.
+        parts: Parts of the system that it came to -> whether they were right.
     """
 
     at_s: float
@@ -30,6 +31,7 @@ class Call:
     ok: bool
     key: str = ""
     accepted: str | None = None
+    parts: Mapping[str, bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class Impact:
         failed: Of these, without a right answer.
         failed_ratio: 0 to 1; 0 where nothing was sent.
         down_s: Seconds from the first failed request to the first right one that no failure followed.
+        down_by_s: The same for each part of the system that requests tell apart.
         budget_ratio: Share of the error budget that the outage would use up in production: its seconds, compressed
             waits added, times ``failed_ratio``, over the seconds that the SLO's window allows to be bad.
     """
@@ -49,6 +52,7 @@ class Impact:
     failed: int
     failed_ratio: float
     down_s: float
+    down_by_s: Mapping[str, float]
     budget_ratio: float
 
 
@@ -64,9 +68,8 @@ def impact(calls: Sequence[Call], begin_s: float, end_s: float, slo: Slo, *, com
     """
     during = [call for call in calls if begin_s <= call.at_s <= end_s]
     failed = [call for call in during if not call.ok]
-    good_again = [call.at_s for call in calls if failed and call.ok and call.at_s > failed[-1].at_s]
     failed_ratio = len(failed) / len(during) if during else 0.0
-    down_s = max(0.0, (good_again[0] if good_again else end_s) - failed[0].at_s) if failed else 0.0
+    down_s = _down_s([(call.at_s, call.ok) for call in calls], begin_s, end_s)
     bad_s = (down_s + compressed_s) * failed_ratio if failed else 0.0
     allowed_s = (1.0 - slo.availability_ratio) * slo.window_s
     return Impact(
@@ -74,8 +77,21 @@ def impact(calls: Sequence[Call], begin_s: float, end_s: float, slo: Slo, *, com
         failed=len(failed),
         failed_ratio=failed_ratio,
         down_s=down_s,
+        down_by_s={
+            part: _down_s([(call.at_s, call.parts[part]) for call in calls if part in call.parts], begin_s, end_s)
+            for part in sorted({part for call in calls for part in call.parts})
+        },
         budget_ratio=bad_s / allowed_s if allowed_s else 0.0,
     )
+
+
+def _down_s(looks: Sequence[tuple[float, bool]], begin_s: float, end_s: float) -> float:
+    """Return how long something was down, from looks at it: each when, and whether it was right."""
+    failed_s = [at_s for at_s, ok in looks if begin_s <= at_s <= end_s and not ok]
+    if not failed_s:
+        return 0.0
+    up_s = next((at_s for at_s, ok in looks if ok and at_s > failed_s[-1]), end_s)
+    return max(0.0, up_s - failed_s[0])
 
 
 def failed_again(calls: Sequence[Call], begin_s: float) -> int:
@@ -132,7 +148,7 @@ class Client:
         at_s = self._clock.monotonic_s()
         key = f"work-{next(self._numbers):05d}"
         reply = self._ask(key)
-        return Call(at_s, self._clock.monotonic_s() - at_s, reply.served, key, reply.accepted)
+        return Call(at_s, self._clock.monotonic_s() - at_s, reply.served, key, reply.accepted, reply.parts)
 
     def _keep_calling(self) -> None:
         try:

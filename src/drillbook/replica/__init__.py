@@ -138,10 +138,13 @@ class Reply:
         served: True where the answer was right, not only there.
         accepted: Content of the piece of work that the system took over: it said so, and from then on has to do it.
             None where nothing was handed in, or nothing acknowledged.
+        parts: What customers use of the system -> whether it was right; for a system that can be half down. A part
+            that this request did not come to is left out.
     """
 
     served: bool
     accepted: str | None = None
+    parts: Mapping[str, bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
