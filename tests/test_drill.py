@@ -10,6 +10,7 @@ from drillbook.case import Case
 from drillbook.drill import Drill
 from drillbook.errors import ReplicaError, RunbookError, TargetUnreachable, UsageError
 from drillbook.evidence import Checked
+from drillbook.model import Effect
 from drillbook.outcome import Outcome
 from drillbook.replica import Alert, Reply
 from drillbook.timeline import Timeline
@@ -340,6 +341,20 @@ def test_the_record_holds_the_document_and_what_its_commands_leave_behind_while_
     assert (rehearsed["id"], rehearsed["exit_status"], rehearsed["skipped"]) == ("look#1.1", 0, None)
     kinds = stage.kinds()
     assert kinds.index("document") < kinds.index("rehearsal") < kinds.index("t0")
+
+
+def test_a_route_of_which_nothing_can_be_run_is_not_put_down_as_tried(stage):
+    runbook = shop_runbook()
+    restart = replace(runbook.steps[1], commands=(command(FIX, "restart <deployment>", Effect.CHANGE),))
+    steps = (runbook.steps[0], restart, *runbook.steps[2:])
+    case = Case("kill", (FakeFault(),), alert="ShopDown", cause=None, heals=None)
+    drill = Drill(case, replace(runbook, steps=steps), lambda: stage.replica, stage.checks, stage.timeline, stage.clock)
+    result = drill.run()
+    assert (result.outcome, result.reasons[0]) == (
+        Outcome.NOT_COVERED,
+        "no recovery of the document heals this fault (tried: nothing), as declared",
+    )
+    assert "Strategy 1: restart: nothing of it could be run" in str(stage.of("note"))
 
 
 def test_what_an_alert_names_is_tried_on_the_system_that_is_well_with_a_sample_of_its_labels(stage):

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 from fakes import FakeClock, FakeReplica, FakeTarget, command, shop_runbook
 
-from drillbook.model import Phase, Step
+from drillbook.errors import CommandTimeout
+from drillbook.model import Effect, Phase, Step
 from drillbook.operator import Operator
 from drillbook.recovery import Recovery
 from drillbook.replica import HandStep
@@ -49,6 +50,27 @@ def test_the_named_scenario_comes_first_then_the_routes(target, timeline, replic
 def test_without_a_named_cause_only_the_routes_are_tried(target, timeline, replica):
     plan = list(recovery(target, timeline, replica).plan([], {LIMIT}))
     assert plan == [(RESTART, "general route: no cause was named")]
+
+
+def test_a_scenario_of_which_nothing_can_be_run_has_not_been_tried(target, timeline, replica):
+    runbook = shop_runbook()
+    steps = [
+        replace(step, commands=(command(step.commands[0].id, "restart <deployment>", Effect.CHANGE),))
+        if step.scenario == RESTART
+        else step
+        for step in runbook.steps
+    ]
+    tried = recovery(target, timeline, replica, replace(runbook, steps=tuple(steps)))
+    assert tried.carry_out(RESTART) is False
+    assert tried.carry_out(LIMIT) is True
+    assert target.asked == ["raise limit"]
+
+
+def test_a_command_that_hangs_has_been_run(timeline, replica):
+    def hangs(asked):
+        raise CommandTimeout("fake", "hangs")
+
+    assert recovery(FakeTarget(hangs), timeline, replica).carry_out(LIMIT) is True
 
 
 def test_what_a_person_edits_is_done_by_its_function_and_listed(target, timeline, replica):

@@ -353,10 +353,13 @@ class _Drilling:
             with self.course.outside():
                 self.custody.look()
             for title, why in recovery.plan(self.facts.causes or (), judged):
-                self.facts.routes.append(title)
                 self.timeline.add("route", scenario=title, why=why)
                 with self.course.outside():
-                    recovery.carry_out(title)
+                    has_run = recovery.carry_out(title)
+                if not has_run:
+                    self.timeline.add("note", text=f"{title}: nothing of it could be run, so nothing came of it")
+                    continue
+                self.facts.routes.append(title)
                 red = self.verification.red_until_verified("recovery", operator.last_change_s)
                 self.timeline.add("route.end", scenario=title, red=red)
                 if not red:

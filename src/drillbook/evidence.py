@@ -25,11 +25,12 @@ class Record:
     Attributes:
         id: The command's id.
         text: As the document has it.
-        ran: What was run; differs from ``text`` where a named rule rewrote it.
+        ran: What was run, also where it did not come to an end; differs from ``text`` where a named rule rewrote it.
+            Empty where nothing was.
         exit_status: The command's own, or None where it did not come to an end or was not run.
         out: Its stdout.
         err: Its stderr.
-        skipped: Why it was not run, or None.
+        skipped: Why it was not run or has no output, or None.
         phase: Of its section.
     """
 

@@ -116,7 +116,7 @@ class Operator:
         try:
             output = self.site.host_for("operator", vouched=vouched).run(changed.text, deadline_s=deadline_s)
         except CommandTimeout:
-            record = self._skip(step, command, f"did not end within {deadline_s:.0f} s")
+            record = self._skip(step, command, f"did not end within {deadline_s:.0f} s", ran=changed.text)
         except CommandRefused as refused:
             return self._skip(step, command, refused.problem)
         else:
@@ -149,7 +149,7 @@ class Operator:
         record = self.run(step, command)
         if record.exit_status is not None:
             return record
-        if (record.skipped or "").startswith("did not end"):
+        if record.ran:
             raise Finding(f"`{command.text}` to come to an end", record.skipped or "")
         raise CommandRefused(f"{self.site.runbook.path.name}:{command.line}", f"was not run: {record.skipped}")
 
@@ -159,12 +159,15 @@ class Operator:
 
     def skip(self, step: Step, command: Command, why: str) -> Record:
         """Write down that a command was not run, and why; it does not enter the transcript."""
-        record = Record(command.id, command.text, "", None, skipped=why, phase=step.phase)
+        return self._told(step, command, why, ran="")
+
+    def _told(self, step: Step, command: Command, why: str, ran: str) -> Record:
+        record = Record(command.id, command.text, ran, None, skipped=why, phase=step.phase)
         self._tell(step, command, record, (), 0.0, 0)
         return record
 
-    def _skip(self, step: Step, command: Command, why: str) -> Record:
-        record = self.skip(step, command, why)
+    def _skip(self, step: Step, command: Command, why: str, ran: str = "") -> Record:
+        record = self._told(step, command, why, ran)
         self.transcript.append(record)
         return record
 

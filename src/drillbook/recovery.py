@@ -34,29 +34,32 @@ class Recovery:
             if recovers and title not in judged:
                 yield title, "general route: " + ("what was named did not heal it" if causes else "no cause was named")
 
-    def carry_out(self, title: str) -> None:
-        """Run one scenario's steps in the document's order."""
+    def carry_out(self, title: str) -> bool:
+        """Run one scenario's steps in the document's order; False where nothing of it could be run."""
         self._tried.append(title)
+        has_run = False
         for step in self._runbook.of_scenario(title):
             if step.hand:
-                self._by_person(step)
+                has_run |= self._by_person(step)
             for command in step.commands:
                 if command.id in self._read_already:
                     self._operator.skip(step, command, "read already, before the recovery")
                 else:
-                    self._operator.run(step, command, is_patient=True)
+                    has_run |= bool(self._operator.run(step, command, is_patient=True).ran)
+        return has_run
 
-    def _by_person(self, step: Step) -> None:
+    def _by_person(self, step: Step) -> bool:
         hand = self._by_hand.get(step.id)
         if hand is None:
             self._operator.note_done(step, None, "only a person can do this; the drill went on without it")
-            return
+            return False
         try:
             did = hand.does(self._replica, self._operator.transcript.text())
         except LookupError as nothing:
             self._operator.note_done(step, None, str(nothing.args[0] if nothing.args else nothing))
-        else:
-            self._operator.note_done(step, did)
+            return False
+        self._operator.note_done(step, did)
+        return True
 
     def may_change(self) -> list[str]:
         """Return the patterns of snapshot keys that the scenarios carried out so far declare."""
