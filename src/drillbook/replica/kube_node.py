@@ -188,8 +188,12 @@ class KubeReplica(HostedReplica):
             raise ReplicaError(self.container_name, f"expected metrics of the node within {within_s:.0f} s, got none")
 
     def _slowest_pod_s(self) -> float:
-        """Return how long the slowest pod took from its creation to ready: a recovery makes pods, not a cluster."""
+        """Return how long the system's slowest pod took from its creation to ready.
+
+        A recovery makes pods, not a cluster: what the cluster itself runs waited for the node to be there.
+        """
         namespaces = {workload.namespace for workload in self._workloads.values()}
+        namespaces -= {workload.namespace for workload in map(Workload, _SYSTEM)}
         pods = [pod for name in namespaces for pod in self.cluster.items(f"/api/v1/namespaces/{name}/pods")]
         return max((ready_after_s(pod) for pod in pods), default=0.0)
 
