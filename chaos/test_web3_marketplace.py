@@ -57,7 +57,17 @@ def container(**changes: object) -> dict[str, object]:
 
 NO_ADDRESS = {"name": "EXTERNAL_API_URL", "value": "", "valueFrom": None}
 OLD_PASSWORD = base64.b64encode(b"postgres://marketplace:old@postgres-primary-service:5432/web3marketplace").decode()
-CLAIM = {"volumes": [{"name": "cache", "persistentVolumeClaim": {"claimName": "listings-cache"}}]}
+CLAIM = {
+    "apiVersion": "v1",
+    "kind": "PersistentVolumeClaim",
+    "metadata": {"name": "listings-cache"},
+    "spec": {
+        "accessModes": ["ReadWriteOnce"],
+        "storageClassName": "fast",
+        "resources": {"requests": {"storage": "32Mi"}},
+    },
+}
+CACHE = {"volumes": [{"name": "cache", "persistentVolumeClaim": {"claimName": "listings-cache"}}]}
 
 CRASHES = ObjectChanged(
     DEPLOYMENT, container(env=[NO_ADDRESS]), stuck("CrashLoopBackOff"), "a release whose EXTERNAL_API_URL is empty"
@@ -82,9 +92,10 @@ TOO_BIG = ObjectChanged(
 )
 UNBOUND = ObjectChanged(
     DEPLOYMENT,
-    {"spec": {"template": {"spec": CLAIM}}},
+    {"spec": {"template": {"spec": CACHE}}},
     stuck("Unschedulable"),
-    "a release with a claim that nobody binds",
+    "a release with a claim of a storage class that is not there",
+    brings=(CLAIM,),
 )
 NO_KEY = ObjectChanged(
     f"{NAMESPACE}/configmap/web3-marketplace-config",
@@ -117,7 +128,7 @@ NO_QUOTA = ObjectChanged(
 IMPATIENT = ObjectChanged(
     DEPLOYMENT,
     container(
-        command=["sh", "-c", "sleep 5; exec node server.js"],
+        command=["sh", "-c", "sleep 20; exec node server.js"],
         livenessProbe={"periodSeconds": 1, "timeoutSeconds": 1, "failureThreshold": 2},
     ),
     stuck("CrashLoopBackOff"),

@@ -3,6 +3,7 @@
 import json
 import re
 import uuid
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -11,7 +12,6 @@ from drillbook.evidence import expect
 
 NAMESPACE = "web3-marketplace-prod"
 API = "https://api.web3marketplace.com"
-ASSESS = "immediate-actions-0-5-minutes/1-assess-impact#1"
 DEEP = "investigation-5-15-minutes/4-deep-dive-analysis#1"
 CONNECTIVITY = "investigation-5-15-minutes/5-database-connectivity#1"
 EXTERNAL = "investigation-5-15-minutes/6-external-dependencies"
@@ -27,6 +27,9 @@ SERVICES = ("backend-service", "frontend-service", "postgres-primary-service", "
 SETTLED_WITHIN_S = 5.0
 LAG_BYTES = 65536
 """An order writes some 2 kB of log; a replica that is well is behind by one or two of them."""
+QUIET_S = 10.0
+"""How long a container that ended, or a warning, counts. A crash loop is seen by its pod, which is not ready."""
+SESSIONS_REFUSED = r"FATAL:.*(?:too many clients already|remaining connection slots|too many connections)"
 NO_SUCH_NAME = r"could not translate host name|Could not resolve host|name resolution|Name or service not known"
 
 
@@ -44,7 +47,6 @@ def test_customers_get_in(runs):
 
 
 @pytest.mark.verify
-@pytest.mark.covers("immediate-actions-0-5-minutes/1-assess-impact#1.3")
 def test_the_shop_window_shows_listings(operator):
     """The site's first page lists what the API has."""
     page = operator.run("curl -fsS --max-time 4 https://web3marketplace.com/")
@@ -80,6 +82,29 @@ def test_every_service_leads_somewhere(operator):
         if name in ready:
             ready[name] += sum(one["conditions"].get("ready") is True for one in item.get("endpoints") or ())
     expect(all(ready.values()), "an address behind each Service", ready)
+
+
+@pytest.mark.verify
+def test_nothing_restarts_or_warns(operator):
+    """No container has ended in the last seconds, and nothing has warned since the last pod became ready."""
+    said = operator.run(f"date -u +%FT%TZ && kubectl get pods,events -n {NAMESPACE} -o json")
+    expect(said.exit_status == 0, "a list of pods and events", said.err)
+    now, _, listed = said.out.partition("\n")
+    items = json.loads(listed)["items"]
+    pods = [item for item in items if item["kind"] == "Pod"]
+    quiet_since = datetime.fromisoformat(now) - timedelta(seconds=QUIET_S)
+    ended = [f"{name} ended ({why})" for name, why, at in endings(pods) if at >= quiet_since]
+    expect(not ended, f"no container that ended within {QUIET_S:.0f} s", ended)
+    recovered = max([quiet_since, *(at for pod in pods if (at := ready_at(pod)))])
+    ready = {pod["metadata"]["name"] for pod in pods if ready_at(pod)}
+    warned = [
+        f"{event['involvedObject']['name']}: {event['reason']}: {event.get('message')}"
+        for event in items
+        if event["kind"] == "Event" and event["type"] == "Warning" and told_at(event) > recovered
+        # A probe that failed once and then did not is what its threshold is for.
+        if not (event["reason"] == "Unhealthy" and event["involvedObject"]["name"] in ready)
+    ]
+    expect(not warned, "no warning since the last pod became ready", warned)
 
 
 @pytest.mark.verify
@@ -154,6 +179,8 @@ def test_database_is_well(transcript):
     answer = transcript[f"{DATABASE}#1.1"]
     if was_asked(answer):
         expect("accepting connections" in answer.out, "accepting connections", answer.out or answer.err)
+    refused = transcript.find(SESSIONS_REFUSED, among=[f"{CONNECTIVITY}.2"])
+    expect(not refused, "sessions that are left", refused)
     full = transcript.find(r"\s100%\s", among=[f"{DATABASE}#1.2"])
     expect(not full, "room on the database's disk", full)
     behind = bytes_behind(transcript[f"{DATABASE}#1.3"].out)
@@ -194,6 +221,8 @@ def test_backend_is_well(transcript):
     counts = ready_counts(transcript[f"{DEEP}.5"])
     if re.search(NO_SUCH_NAME, transcript[f"{FRONTEND}#1.2"].err):
         return  # the frontend finds it no more than it finds anybody: names are not known
+    if transcript.find(SESSIONS_REFUSED, among=[f"{CONNECTIVITY}.2"]):
+        return  # it waits for a session, whoever else still gets one
     waits_for = [name for name in ("postgres-primary", "redis-master") if not is_ready(counts, name)]
     reached = transcript[f"{CONNECTIVITY}.1"], transcript[f"{EXTERNAL}#1.1"]
     if not waits_for and not any(was_asked(answer) and answer.exit_status for answer in reached):
@@ -254,6 +283,27 @@ def bytes_behind(table):
             sent, applied = (int(high, 16) * 2**32 + int(low, 16) for high, low in positions)
             behind.append(sent - applied)
     return max(behind)
+
+
+def endings(pods):
+    """Yield pod, reason and moment of each container's end before it was started again."""
+    for pod in pods:
+        for container in pod["status"].get("containerStatuses") or ():
+            if ended := (container.get("lastState") or {}).get("terminated"):
+                yield pod["metadata"]["name"], ended["reason"], datetime.fromisoformat(ended["finishedAt"])
+
+
+def ready_at(pod):
+    """Return since when a pod is ready; None where it is not."""
+    conditions = {one["type"]: one for one in pod["status"].get("conditions") or ()}
+    ready = conditions.get("Ready", {"status": "False"})
+    return datetime.fromisoformat(ready["lastTransitionTime"]) if ready["status"] == "True" else None
+
+
+def told_at(event):
+    """Return when an event was told last; older and newer reporters have different fields for it."""
+    last = (event.get("series") or {}).get("lastObservedTime") or event.get("lastTimestamp") or event.get("eventTime")
+    return datetime.fromisoformat(last or event["metadata"]["creationTimestamp"])
 
 
 def was_asked(answer):

@@ -94,6 +94,7 @@ class ObjectChanged:
         shows: Where its effect shows.
         says: What was done, for the report.
         restarts: Values of the label ``app`` whose pods in that namespace are made anew, so that they take it up.
+        brings: Objects of that namespace that come with it and go with its revert, as ``kubectl create`` takes them.
     """
 
     where: str
@@ -101,6 +102,7 @@ class ObjectChanged:
     shows: Symptom
     says: str
     restarts: tuple[str, ...] = ()
+    brings: tuple[Mapping[str, Any], ...] = ()
     effect_within_s: float = 60.0
     _was: list[Any] = field(default_factory=list, init=False, repr=False, compare=False)
 
@@ -126,18 +128,25 @@ class ObjectChanged:
         namespace, kind, name = self.where.split("/")
         return f"kubectl -n {namespace} {verb} {kind} {name} {more}"
 
-    def _restart(self, replica: Replica) -> None:
+    def _delete(self, replica: Replica, kinds: str) -> None:
         for app in self.restarts:
             namespace = self.where.partition("/")[0]
-            on_machine(replica, f"kubectl -n {namespace} delete pods -l app={app} --wait=false")
+            on_machine(replica, f"kubectl -n {namespace} delete {kinds} -l app={app} --wait=false")
+
+    def _bring(self, replica: Replica, verb: str) -> None:
+        if self.brings:
+            objects = json.dumps({"apiVersion": "v1", "kind": "List", "items": self.brings})
+            namespace = self.where.partition("/")[0]
+            on_machine(replica, f"printf %s {shlex.quote(objects)} | kubectl -n {namespace} {verb} -f -")
 
     def inject(self, replica: Replica) -> None:
         found = json.loads(on_machine(replica, self._kubectl("get", "-o json")).out)
         if self._key not in found:
             raise InjectFailed(self.where, f"expected it to have {self._key}, it has none")
         self._was[:] = [found[self._key]]
+        self._bring(replica, "create")
         on_machine(replica, self._kubectl("patch", f"-p {shlex.quote(json.dumps(self.patch))}"))
-        self._restart(replica)
+        self._delete(replica, "pods")
 
     def is_present(self, replica: Replica) -> bool:
         return self.shows.is_seen(replica)
@@ -146,6 +155,8 @@ class ObjectChanged:
         if self._was:
             back = json.dumps([{"op": "replace", "path": f"/{self._key}", "value": self._was[0]}])
             on_machine(replica, self._kubectl("patch", f"--type=json -p {shlex.quote(back)}"))
-            self._restart(replica)
+            # A ReplicaSet that was refused pods asks for them ever more seldom; a new one asks at once.
+            self._delete(replica, "replicasets,pods")
+            self._bring(replica, "delete --ignore-not-found --wait=false")
         self._was.clear()
         must_hold(f"{self.where} is as it was", lambda: not self.is_present(replica), within_s=60.0)
