@@ -22,6 +22,7 @@ __all__ = ["CacheIncomplete", "HostContainer"]
 
 _READY = b"drillbook: host ready"
 _INCOMPLETE = 42
+_TOO_SMALL = 45
 _RYUK = threading.Lock()
 
 
@@ -128,6 +129,9 @@ class HostContainer(DockerContainer):
         status = container.attrs["State"]["ExitCode"]
         if container.status != "running" and status == _INCOMPLETE:
             raise CacheIncomplete(self.container_name)
+        if container.status != "running" and status == _TOO_SMALL:
+            why = said.decode("utf-8", "replace").strip().rpartition("\n")[2].removeprefix("drillbook: ")
+            raise ReplicaError(self.container_name, why, hint="end what else takes memory, or use a larger machine")
         got = f"it ended with exit status {status}" if container.status != "running" else "it does not yet"
         raise engine_error(
             self.container_name,
