@@ -9,8 +9,12 @@ import pytest
 from kube import NODE, tiny, write_tiny
 
 from drillbook.clock import SystemClock, poll
-from drillbook.errors import CommandTimeout, NotSupported, TargetUnreachable, UsageError
+from drillbook.errors import CommandTimeout, NotSupported, ReplicaError, TargetUnreachable, UsageError
+from drillbook.replica.engine import connect_engine
+from drillbook.replica.flags import HostKind
+from drillbook.replica.host_container import HostContainer
 from drillbook.replica.kube_node import KubeReplica
+from drillbook.replica.ownership import new_run_id
 from drillbook.replica.reaper import Leftover, leftovers
 from drillbook.target.connect import connect
 from drillbook.target.session import ShellSession
@@ -125,6 +129,33 @@ def test_a_snapshot_stays_as_it_is_and_sees_what_was_scaled(replica: KubeReplica
         assert replica.snapshot()["shop/deployments/web/spec.replicas"] == "2"
     finally:
         replica.cluster.kubectl("-n shop scale deployment/web --replicas=1")
+
+
+def test_a_machine_with_little_memory_is_told_so_and_keeps_nothing(replica: KubeReplica) -> None:
+    client = connect_engine()
+    like = client.containers.get(replica.container_name).attrs
+    cache = next(mount["Name"] for mount in like["Mounts"] if mount["Destination"] == "/cache")
+    run = new_run_id()
+    host = HostContainer(
+        like["Config"]["Image"],
+        run=run,
+        slug="little",
+        cache=cache,
+        project="tiny",
+        start_command="",
+        ports=(),
+        kind=HostKind.KUBERNETES,
+    )
+    little = "echo 'MemAvailable: 1048576 kB' >/tmp/meminfo; mount --bind /tmp/meminfo /proc/meminfo"
+    host.with_kwargs(entrypoint=["bash", "-c", f"{little}; exec replica-node run"])
+    try:
+        host.start()
+        with pytest.raises(ReplicaError, match="expected at least 1500 MB of free memory .* has 1024 MB"):
+            host.wait_for_engine(30)
+    finally:
+        host.stop()
+        client.close()
+    assert not ours(run)
 
 
 def test_the_node_has_no_way_out(replica: KubeReplica) -> None:
