@@ -150,7 +150,7 @@ def test_a_machine_with_little_memory_is_told_so_and_keeps_nothing(replica: Kube
     host.with_kwargs(entrypoint=["bash", "-c", f"{little}; exec replica-node run"])
     try:
         host.start()
-        with pytest.raises(ReplicaError, match="expected at least 1500 MB of free memory .* has 1024 MB"):
+        with pytest.raises(ReplicaError, match=r"expected at least 1500 MB of free memory .* has 1024 MB"):
             host.wait_for_engine(30)
     finally:
         host.stop()
