@@ -159,15 +159,15 @@ TABLE = (
     Case("database-scaled", (Stop("postgres-primary"),), alert=DOWN, cause=DATABASE, heals=None),
     Case(
         "database-connections",
-        (ConnectionsExhausted("postgres-primary", "marketplace", "web3marketplace", sessions=60),),
-        alert=DOWN,
+        (ConnectionsExhausted("postgres-primary", "marketplace", "web3marketplace", sessions=60, ends_others=True),),
+        alert=None,
         cause=DATABASE,
         heals=None,
     ),
     Case(
         "database-disk",
         (DiskFull("postgres-primary", "/var/lib/volumes/postgres-primary/backups/dump-1.sql"),),
-        alert=DOWN,
+        alert=None,
         cause=DATABASE,
         heals=None,
     ),
@@ -177,7 +177,7 @@ TABLE = (
     Case(
         "database-policy",
         (PolicyBlocks(NAMESPACE, "postgres-primary", 5432),),
-        alert=DOWN,
+        alert=None,
         cause=DATABASE,
         heals=None,
     ),
@@ -185,7 +185,7 @@ TABLE = (
     Case("redis-cut", (Disconnect("redis-master"),), alert=DOWN, cause=REDIS, heals=REDIS),
     Case("redis-full", (RedisFull("redis-master"),), alert=None, cause=REDIS, heals=None),
     Case("external", (Stop("outside"),), alert=None, cause=EXTERNAL, heals=None),
-    Case("dns", (Stop("dns"),), alert=DOWN, cause=None, heals=None),
+    Case("dns", (Stop("dns"),), alert=None, cause=None, heals=None),
     Case(
         "certificate",
         (CertificateExpired("https://api.web3marketplace.com/health", "./certificate expired", "./certificate valid"),),
@@ -201,7 +201,7 @@ TABLE = (
                 "kubelet", shows="kubectl get node -o jsonpath={.items[0].status.conditions[-1].status} | grep -v True"
             ),
         ),
-        alert=DOWN,
+        alert=None,
         cause=None,
         heals=None,
     ),

@@ -25,6 +25,8 @@ class ConnectionsExhausted:
         sessions: How many are held; at least ``max_connections`` less what is reserved, and fewer than the limit that
             the runbook prescribes.
         admin: Role for which PostgreSQL keeps sessions back.
+        ends_others: End sessions that others hold as that role, until it has all of its own. A service that is busy
+            never gives up the few that it has, and goes on with them; a leak that began before them leaves it none.
     """
 
     service: str
@@ -32,6 +34,7 @@ class ConnectionsExhausted:
     database: str
     sessions: int
     admin: str = "postgres"
+    ends_others: bool = False
     effect_within_s: float = 20.0
     _keepers: list[Keeper] = field(default_factory=list, init=False, repr=False, compare=False)
 
@@ -56,10 +59,17 @@ class ConnectionsExhausted:
         process of its own by a PostgreSQL that is the first process of its container, and make it start anew.
         """
         more = f"{self._psql('SELECT pg_sleep(3600)', self.role)} & n=$((n + 1))"
+        count = f"SELECT count(*) FROM pg_stat_activity WHERE application_name = '{_MARK}'"  # noqa: S608 (a constant)
+        end = (
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{self.role}' "  # noqa: S608 (a name)
+            f"AND application_name <> '{_MARK}' AND ({count}) < {self.sessions}"
+        )
+        ends = f"{self._psql(end, self.admin)} >/dev/null 2>&1; " if self.ends_others else ""
+        # Those that are refused end by themselves and are tried again.
+        fill = f"n=$(pgrep -c -x psql); while [ $n -lt {self.sessions} ]; do {more}; done"
         return (
             f"trap 'kill $(jobs -p); wait; exit 0' TERM; export PGAPPNAME={_MARK}; "
-            # Those that are refused end by themselves and are tried again.
-            f"while :; do n=$(pgrep -c -x psql); while [ $n -lt {self.sessions} ]; do {more}; done; sleep 0.5; done"
+            f"while :; do {fill}; {ends}sleep 0.5; done"
         )
 
     def inject(self, replica: Replica) -> None:
