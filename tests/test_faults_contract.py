@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 from fakes import FakeClock, FakeReplica
+from patience import READY_S, comes
 
 import drillbook.faults
 from drillbook.client import Client
-from drillbook.clock import SystemClock, poll
+from drillbook.clock import SystemClock
 from drillbook.errors import InjectFailed, NotSupported, UsageError
 from drillbook.faults import Fault, confirm
 from drillbook.faults.celery_queue import Queue
@@ -133,7 +134,7 @@ def replicas() -> Iterator[Callable[[str], Replica]]:
             replica = load_replica(ROOT, slug)
             running[slug] = replica, Client(replica.ask_as_customer, SystemClock())
             replica.start()
-            replica.wait_until_ready(90)
+            replica.wait_until_ready(READY_S)
             running[slug][1].start()
         return running[slug][0]
 
@@ -157,9 +158,9 @@ def healthy(slug: str, replicas: Callable[[str], Replica]) -> Iterator[Replica]:
     def serves() -> bool:
         return replica.ask_as_customer("contract").served
 
-    assert poll(serves, within_s=20, clock=SystemClock())
+    assert comes(serves)
     yield replica
-    assert poll(serves, within_s=20, clock=SystemClock()), "customers are not served after revert"
+    assert comes(serves), "customers are not served after revert"
 
 
 @pytest.mark.parametrize("name", sorted(fault_classes()))

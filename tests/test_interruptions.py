@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from patience import HOPELESS_S, comes
 from test_replica_docker_host import fixture_folder
 
-from drillbook.clock import SystemClock, poll
 from drillbook.replica.reaper import Leftover, leftovers, reap
 from drillbook.report import read_run, render_run
 
@@ -116,14 +116,14 @@ class Run:
             events = read_run(folder) if folder and (folder / "run.jsonl").exists() else []
             return any((each.get("kind"), each.get("phase")) == ("phase.begin", phase) for each in events)
 
-        assert poll(reached, within_s=90, clock=SystemClock()), self.end()
+        assert comes(reached), self.end()
 
     def signal(self, number: int) -> None:
         os.kill(self.process.pid, number)
 
     def end(self) -> int:
         try:
-            self.said += self.process.communicate(timeout=40)[0]
+            self.said += self.process.communicate(timeout=HOPELESS_S)[0]
         finally:
             self.process.kill()
         return self.process.returncode
@@ -164,7 +164,7 @@ def test_ctrl_c_inside_a_check_ends_the_whole_run(project: Path) -> None:
     (project / "slow").touch()
     run = Run(project)
     try:
-        assert poll((project / "asking").exists, within_s=90, clock=SystemClock()), run.end()
+        assert comes((project / "asking").exists), run.end()
         run.signal(signal.SIGINT)
         assert run.end() == pytest.ExitCode.INTERRUPTED, run.said
         assert run.left() == []

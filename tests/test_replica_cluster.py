@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -14,8 +15,8 @@ from typing import Any
 import httpx
 import pytest
 from kube import DOCKERFILE, deployment, tiny, write_tiny
+from patience import HOPELESS_S, READY_S, RUN_S, comes
 
-from drillbook.clock import SystemClock, poll
 from drillbook.errors import NotSupported, ReplicaError
 from drillbook.faults.evicted import PodsEvicted
 from drillbook.faults.object import ObjectChanged, PodStuck
@@ -30,6 +31,7 @@ from drillbook.replica.ownership import OWNER_LABEL, RUN_LABEL, new_run_id
 
 pytestmark = [pytest.mark.docker, pytest.mark.kubernetes]
 
+ROOT = Path(__file__).parents[1]
 CONTEXT = "theirs:1/drill"
 """With what the names of EKS hold."""
 SERVER = (
@@ -89,7 +91,7 @@ def theirs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubeReplica]:
     node = tiny(write_tiny(tmp_path_factory.mktemp("fixtures")))
     node.start()
     try:
-        node.wait_until_ready(120)
+        node.wait_until_ready(READY_S)
         room = tmp_path_factory.mktemp("user")
         subprocess.run(["docker", "cp", "-L", f"{node.container_name}:/usr/local/bin/kubectl", room], check=True)
         address = node.control.run("ip -4 -o addr show eth0").out.split()[3].partition("/")[0]
@@ -135,7 +137,7 @@ def registry(theirs: KubeReplica) -> Iterator[str]:
         hosts = f'[host."http://{address}:5000"]\n  capabilities = ["pull", "resolve"]\n'
         folder = f"/etc/containerd/certs.d/{name}"
         theirs.control.run(f"mkdir -p '{folder}' && printf %s '{hosts}' >'{folder}/hosts.toml'")
-        up = poll(lambda: _is_up(name), within_s=20, clock=SystemClock())
+        up = comes(lambda: _is_up(name))
         assert up, container.logs().decode()
         yield f"{name}/drills"
     finally:
@@ -177,7 +179,7 @@ def replica(tmp_path_factory: pytest.TempPathFactory, registry: str) -> Iterator
     replica.move_to(CONTEXT, registry)
     replica.start()
     try:
-        replica.wait_until_ready(120)
+        replica.wait_until_ready(READY_S)
         yield replica
     finally:
         replica.stop()
@@ -214,7 +216,7 @@ def test_its_urls_answer_and_go_on_after_the_pod_behind_them_was_made_anew(repli
     address = replica.urls["web"]
     assert httpx.get(address, trust_env=False).text == "open\n"
     replica.cluster.kubectl("-n open-shop delete pods -l app=web --wait=true", within_s=60)
-    replica.wait_until_ready(60)
+    replica.wait_until_ready(READY_S)
     assert replica.urls["web"] == address
 
 
@@ -257,10 +259,10 @@ def test_faults_of_the_api_are_there_and_gone_again(replica: KubeReplica, fault:
     assert not fault.is_present(replica)
     fault.inject(replica)
     try:
-        assert poll(lambda: fault.is_present(replica), within_s=60, clock=SystemClock(), every_s=0.5)
+        assert comes(lambda: fault.is_present(replica), every_s=0.5)
     finally:
         fault.revert(replica)
-    replica.wait_until_ready(90)
+    replica.wait_until_ready(READY_S)
 
 
 # ---------------------------------------------------------------- whose it is
@@ -286,15 +288,15 @@ def test_a_second_run_waits_for_the_first(made: KubeReplica, folder: Path, regis
     waiter = threading.Thread(target=second.start)
     waiter.start()
     try:
-        assert poll(lambda: any("another run has it" in line for line in told), within_s=30, clock=SystemClock())
+        assert comes(lambda: any("another run has it" in line for line in told))
         first = cluster.get("namespace", "lonely-shop")["metadata"]["labels"][RUN_LABEL]
         assert first == made.run
         made.stop()
-        waiter.join(timeout=120)
+        waiter.join(timeout=HOPELESS_S)
         assert not waiter.is_alive()
         assert cluster.get("namespace", "lonely-shop")["metadata"]["labels"][RUN_LABEL] == second.run
     finally:
-        waiter.join(timeout=120)
+        waiter.join(timeout=HOPELESS_S)
         second.stop()
 
 
@@ -310,7 +312,7 @@ def test_what_a_killed_run_left_is_reaped(folder: Path, registry: str, cluster: 
         children = _children(run.pid)
         assert any("port-forward" in command for command in children.values())
         run.kill()
-    assert poll(lambda: not _alive(children), within_s=10, clock=SystemClock()), "kubectl outlived its run"
+    assert comes(lambda: not _alive(children)), "kubectl outlived its run"
     assert {"lonely-shop", "drillbook-lonely-shop"} <= set(left(cluster, "lonely-shop"))
     removed = {one.name for one in reap_cluster(cluster)}
     assert {"lonely-shop", "drillbook-lonely-shop"} <= removed
@@ -369,7 +371,7 @@ def test_a_lease_is_renewed(made: KubeReplica, cluster: UserCluster) -> None:
 
     first = renewed()
     assert abs(datetime.fromisoformat(first) - datetime.now(UTC)) < timedelta(seconds=60)
-    assert poll(lambda: renewed() > first, within_s=30, clock=SystemClock(), every_s=1)
+    assert comes(lambda: renewed() > first, every_s=1)
 
 
 # ---------------------------------------------------------------- bad input
@@ -417,3 +419,55 @@ def test_a_fixture_that_says_nothing_of_clusters_lives_on_a_node_of_its_own(fold
     )
     with pytest.raises(NotSupported, match="on a node of its own only"):
         replica.move_to(CONTEXT)
+
+
+# ---------------------------------------------------------------- a whole runbook
+
+
+DISK = """
+apiVersion: v1
+kind: PersistentVolume
+metadata: {{name: {name}}}
+spec:
+  capacity: {{storage: 1Gi}}
+  accessModes: [ReadWriteOnce]
+  hostPath: {{path: /var/lib/volumes/{name}, type: Directory}}
+---
+"""
+
+
+@pytest.fixture
+def storage(theirs: KubeReplica) -> Iterator[None]:
+    """What a provisioner of a cluster gives: disks without a class, which anybody may write to."""
+    names = ("first", "second")
+    folders = " ".join(f"/var/lib/volumes/{name}" for name in names)
+    disks = "".join(DISK.format(name=name) for name in names)
+    said = theirs.control.run(
+        f"mkdir -p {folders} && chmod 777 {folders} && printf %s '{disks}' | kubectl create -f -", deadline_s=HOPELESS_S
+    )
+    assert said.exit_status == 0, said.err
+    try:
+        yield
+    finally:
+        theirs.control.run(f"kubectl delete pv {' '.join(names)}; rm -rf {folders}", deadline_s=HOPELESS_S)
+
+
+@pytest.mark.usefixtures("storage")
+def test_a_runbook_is_drilled_there_by_the_command_of_the_readme(registry: str, tmp_path: Path) -> None:
+    for name in ("chaos", "checks", "fixtures", "runbooks"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    shutil.copy(ROOT / "conftest.py", tmp_path)
+    (tmp_path / "pyproject.toml").write_text(
+        f'[tool.drillbook]\nregistry = "{registry}"\n[tool.pytest]\n', encoding="utf-8"
+    )
+    drill = [sys.executable, "-m", "pytest", "-m", "chaos", "chaos/test_web3_marketplace.py"]
+    ran = subprocess.run(
+        [*drill, "-k", "backend-scaled", "--cluster", f"context:{CONTEXT}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=RUN_S,
+    )
+    assert ran.returncode == 0, ran.stdout[-4000:] + ran.stderr[-2000:]
+    assert "1 of 1 drill passed" in ran.stdout
+    assert not left(UserCluster(CONTEXT), "web3-marketplace")

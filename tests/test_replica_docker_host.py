@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from patience import HOPELESS_S, READY_S, comes
 
 from drillbook.clock import SystemClock, poll
 from drillbook.errors import DockerMissing, NotSupported, ReplicaError
@@ -107,7 +108,7 @@ def replica(folder: Path) -> Iterator[ComposeReplica]:
     made.start()
     run = made.run
     try:
-        made.wait_until_ready(60)
+        made.wait_until_ready(READY_S)
         yield made
     finally:
         made.stop()
@@ -119,7 +120,7 @@ def web(replica: ComposeReplica) -> Iterator[Service]:
     yield replica.service("web")
     replica.service("web").thaw()
     replica.service("web").start()
-    replica.wait_until_ready(60)
+    replica.wait_until_ready(READY_S)
 
 
 def test_it_satisfies_the_protocols(replica: ComposeReplica) -> None:
@@ -155,19 +156,21 @@ def test_names_that_nobody_knows_are_refused_at_once_however_many_are_asked_for(
 def test_a_registry_serves_what_is_not_on_the_machine(replica: ComposeReplica) -> None:
     machine = replica.host("machine")
     assert machine.run("docker image inspect localhost:5000/web:2").exit_status != 0
-    pulled = machine.run("docker pull -q localhost:5000/web:2 && docker rmi localhost:5000/web:2", deadline_s=60)
+    pulled = machine.run(
+        "docker pull -q localhost:5000/web:2 && docker rmi localhost:5000/web:2", deadline_s=HOPELESS_S
+    )
     assert pulled.exit_status == 0, pulled.err
 
 
 def test_a_restart_and_a_recreation_leave_no_residue(replica: ComposeReplica, web: Service) -> None:
     before, identity = replica.snapshot(), web.identity()
     operator = replica.host("operator")
-    assert operator.run("docker-compose restart", deadline_s=60).exit_status == 0
-    replica.wait_until_ready(60)
+    assert operator.run("docker-compose restart", deadline_s=HOPELESS_S).exit_status == 0
+    replica.wait_until_ready(READY_S)
     assert replica.snapshot() == before
     assert web.identity() == identity
-    assert operator.run("docker-compose down && docker-compose up -d", deadline_s=60).exit_status == 0
-    replica.wait_until_ready(60)
+    assert operator.run("docker-compose down && docker-compose up -d", deadline_s=HOPELESS_S).exit_status == 0
+    replica.wait_until_ready(READY_S)
     assert replica.snapshot() == before
     assert web.identity() != identity
 
@@ -198,10 +201,10 @@ def test_what_somebody_changed_is_seen(replica: ComposeReplica, change: str, und
         return {key for key in {*before, *after} if before.get(key) != after.get(key)}
 
     try:
-        assert poll(lambda: keys <= changed(), within_s=5, clock=SystemClock()), changed()
+        assert comes(lambda: keys <= changed()), changed()
     finally:
         machine.run(undo)
-    assert poll(lambda: replica.snapshot() == before, within_s=5, clock=SystemClock())
+    assert comes(lambda: replica.snapshot() == before)
 
 
 def test_a_stopped_service_has_an_exit_status_and_starts_again(web: Service) -> None:
@@ -243,23 +246,23 @@ def test_networks_are_left_and_joined_with_aliases_and_addresses(replica: Compos
     web.join_networks(before)
     web.join_networks(before)
     assert web.networks() == before
-    assert poll(lambda: replica.ask_as_customer().served, within_s=5, clock=SystemClock())
+    assert comes(lambda: replica.ask_as_customer().served)
 
 
 def test_the_kernels_own_count_tells_an_oom_kill_from_a_kill(replica: ComposeReplica, web: ComposeReplica) -> None:
     service = replica.service("web")
     assert service.memory_limit_bytes() == 32 * 1024**2
     eat = "my @a; push @a, 'x' x 1000000 while 1"
-    replica.host("web").run(f'perl -e "{eat}"', deadline_s=30)
+    replica.host("web").run(f'perl -e "{eat}"', deadline_s=HOPELESS_S)
     assert service.is_running()
     assert service.oom_kills() == 1
     machine = replica.host("machine")
     machine.run(
         f"echo 1000 >/proc/{service.main_pid()}/oom_score_adj; "
         f"sh -c 'echo $$ >{service.memory_cgroup()}/cgroup.procs; head -c 64000000 /dev/zero | tail >/dev/null'",
-        deadline_s=30,
+        deadline_s=HOPELESS_S,
     )
-    assert poll(lambda: service.exit_status() == 137, within_s=10, clock=SystemClock())
+    assert comes(lambda: service.exit_status() == 137)
     assert service.oom_kills() >= 2
 
 
@@ -291,7 +294,7 @@ def test_a_frozen_service_does_not_keep_a_replica_from_being_removed(folder: Pat
     made = tiny(folder)
     try:
         made.start()
-        made.wait_until_ready(60)
+        made.wait_until_ready(READY_S)
         made.service("web").freeze()
         run = made.run
     finally:
@@ -385,7 +388,7 @@ def test_a_cache_that_is_not_whole_is_prepared_again(tmp_path: Path) -> None:
     made.progress = lines.append
     try:
         made.start()
-        made.wait_until_ready(60)
+        made.wait_until_ready(READY_S)
     finally:
         made.stop()
     assert any("preparing the replica's content" in line for line in lines)
@@ -403,7 +406,7 @@ def test_two_processes_prepare_one_cache_once(tmp_path: Path) -> None:
         )
         for _ in range(2)
     ]
-    said = [one.communicate(timeout=120)[0] for one in both]
+    said = [one.communicate(timeout=HOPELESS_S)[0] for one in both]
     assert [one.returncode for one in both] == [0, 0]
     assert sum("tiny: prepared" in text for text in said) == 1
     assert not [left for left in leftovers() if "drillbook-prepare-tiny" in left.name]

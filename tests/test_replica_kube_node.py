@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from kube import NODE, tiny, write_tiny
+from patience import HOPELESS_S, READY_S, comes
 
-from drillbook.clock import SystemClock, poll
 from drillbook.errors import CommandTimeout, NotSupported, ReplicaError, TargetUnreachable, UsageError
 from drillbook.replica.engine import connect_engine
 from drillbook.replica.flags import HostKind
@@ -32,7 +32,7 @@ def replica(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubeReplica]:
     made.start()
     run = made.run
     try:
-        made.wait_until_ready(120)
+        made.wait_until_ready(READY_S)
         yield made
     finally:
         made.stop()
@@ -48,7 +48,9 @@ def kubectl(replica: KubeReplica, tmp_path_factory: pytest.TempPathFactory) -> I
     program.chmod(0o755)
 
     def call(words: str) -> str:
-        said = subprocess.run(f"kubectl {words}", shell=True, capture_output=True, text=True, check=True, timeout=60)
+        said = subprocess.run(
+            f"kubectl {words}", shell=True, capture_output=True, text=True, check=True, timeout=HOPELESS_S
+        )
         return said.stdout
 
     with pytest.MonkeyPatch.context() as patch:
@@ -80,10 +82,10 @@ def test_what_is_stopped_is_scaled_to_zero_and_comes_back(replica: KubeReplica) 
     web = replica.service("web")
     before = web.identity()
     web.stop()
-    assert poll(lambda: not web.pods(), within_s=20, clock=SystemClock())
+    assert comes(lambda: not web.pods())
     assert not web.is_running()
     web.start()
-    assert poll(web.is_running, within_s=20, clock=SystemClock())
+    assert comes(web.is_running)
     assert web.identity() != before
 
 
@@ -119,7 +121,7 @@ def test_nobody_is_killed_for_good_where_a_kubelet_starts_him_again(replica: Kub
 
 def test_a_snapshot_stays_as_it_is_and_sees_what_was_scaled(replica: KubeReplica) -> None:
     # Earlier tests have made pods anew; the old ones end.
-    assert poll(lambda: replica.snapshot() == replica.snapshot(), within_s=30, clock=SystemClock())
+    assert comes(lambda: replica.snapshot() == replica.snapshot())
     before = replica.snapshot()
     assert before["shop/deployments/web/spec.replicas"] == "1"
     assert before["shop/pods/web"] == "1 of 1 ready"
@@ -180,7 +182,7 @@ def test_a_command_in_a_pod_has_its_own_output_and_exit_status(pod: ShellSession
 def test_a_command_that_hangs_in_a_pod_is_killed_at_its_deadline(pod: ShellSession) -> None:
     with pytest.raises(CommandTimeout):
         pod.run("sleep 987", deadline_s=1)
-    assert poll(lambda: "sleep 987" not in pod.run("ps ax -o args").out, within_s=5, clock=SystemClock())
+    assert comes(lambda: "sleep 987" not in pod.run("ps ax -o args").out)
 
 
 def test_a_pod_that_is_deleted_is_no_answer_and_the_next_one_answers(
@@ -195,7 +197,7 @@ def test_a_pod_that_is_deleted_is_no_answer_and_the_next_one_answers(
         except TargetUnreachable:
             return False
 
-    assert poll(another, within_s=30, clock=SystemClock())
+    assert comes(another)
 
 
 @pytest.mark.parametrize(
@@ -224,11 +226,11 @@ def test_a_pod_that_cannot_be_entered_is_unreachable_with_a_hint(
 
 def test_an_api_server_that_is_gone_is_unreachable(pod: ShellSession, replica: KubeReplica) -> None:
     pod.run("true")
-    replica.control.run("replica-node part stop kube-apiserver", deadline_s=30)
+    replica.control.run("replica-node part stop kube-apiserver", deadline_s=HOPELESS_S)
     try:
         with pytest.raises(TargetUnreachable) as caught:
             connect(f"kubectl://{NODE}/shop/deployment/web")
         assert "API server is not in reach" in caught.value.hint
     finally:
-        replica.control.run("replica-node part start kube-apiserver", deadline_s=30)
-    assert poll(lambda: not replica.not_ready(), within_s=60, clock=SystemClock())
+        replica.control.run("replica-node part start kube-apiserver", deadline_s=HOPELESS_S)
+    assert comes(lambda: not replica.not_ready())

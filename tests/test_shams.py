@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from patience import HOPELESS_S, READY_S, comes
 
-from drillbook.clock import SystemClock, poll
+from drillbook.clock import SystemClock
 from drillbook.faults import Fault, confirm
 from drillbook.faults.kill import Kill
 from drillbook.faults.oom import OutOfMemory
@@ -69,7 +70,7 @@ class Stage:
         )
 
     def run(self, command: str) -> str:
-        done = self.replica.host("machine").run(command, deadline_s=60)
+        done = self.replica.host("machine").run(command, deadline_s=HOPELESS_S)
         assert done.exit_status == 0, f"{command}\n{done.out}{done.err}"
         return done.out.strip()
 
@@ -83,7 +84,7 @@ class Stage:
             left.append(self.red())
             return not left[-1]
 
-        assert poll(is_green, within_s=30, clock=SystemClock()), f"red before anything was broken: {left[-1]}"
+        assert comes(is_green), f"red before anything was broken: {left[-1]}"
 
     def red_in_a_window(self, wanted: Sequence[str]) -> set[str]:
         """Run the rounds of a window, fewer where everything that is wanted was red."""
@@ -104,7 +105,7 @@ class Stage:
             f"--health-cmd 'curl -f http://localhost:8000/health' --health-interval 500ms {options} {image} {program}"
         )
         healthy = f"docker inspect {GATEWAY} --format '{{{{.State.Health.Status}}}}'"
-        assert poll(lambda: self.run(healthy) == "healthy", within_s=10, clock=SystemClock())
+        assert comes(lambda: self.run(healthy) == "healthy")
 
     def stub(self, metrics: str = "", prediction: str = "") -> None:
         self.run(f"cat >/tmp/stub.py <<'END'\n{STUB}\nEND")
@@ -118,7 +119,7 @@ class Stage:
         volume = self.run("docker volume ls -q --filter label=com.docker.compose.volume=prometheus-data")
         self.run(f"docker rm -f prometheus && docker volume rm {volume} && docker-compose up -d prometheus 2>&1")
         ready = "curl -fsS http://localhost:9090/-/ready >/dev/null && sleep 1.5 && echo ready || true"
-        assert poll(lambda: self.run(ready), within_s=15, clock=SystemClock())
+        assert comes(lambda: self.run(ready))
 
     def heal(self) -> None:
         """Put back what a sham may have changed."""
@@ -133,7 +134,7 @@ def replica() -> Iterator[Replica]:
     replica = load_replica(ROOT, GATEWAY)
     try:
         replica.start()
-        replica.wait_until_ready(90)
+        replica.wait_until_ready(READY_S)
         yield replica
     finally:
         replica.stop()
@@ -187,7 +188,7 @@ class TestWhileTheGatewayIsDead:
         def firing() -> list[str]:
             return [alert.name for alert in killed_for_long.replica.alerts()]
 
-        assert poll(firing, within_s=15, clock=SystemClock(), every_s=0.5)
+        assert comes(firing, every_s=0.5)
         silence = {
             "matchers": [{"name": "alertname", "value": "ServiceDown", "isRegex": False}],
             "startsAt": "2000-01-01T00:00:00Z",

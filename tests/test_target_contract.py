@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from patience import HOPELESS_S, comes
 
-from drillbook.clock import SystemClock, poll
 from drillbook.errors import CommandRefused, CommandTimeout, TargetUnreachable, UsageError
 from drillbook.target.connect import connect, inside
 from drillbook.target.session import ShellSession
@@ -23,7 +23,9 @@ SSHD = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")
 
 
 def docker(*words: str) -> str:
-    return subprocess.run(["docker", *words], check=True, capture_output=True, text=True, timeout=60).stdout.strip()
+    return subprocess.run(
+        ["docker", *words], check=True, capture_output=True, text=True, timeout=HOPELESS_S
+    ).stdout.strip()
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +50,9 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         pytest.skip("no sshd here: apt install openssh-server")
     folder = tmp_path_factory.mktemp("ssh")
     for key in ("host", "user"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / key], check=True, timeout=30)
+        subprocess.run(
+            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / key], check=True, timeout=HOPELESS_S
+        )
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -75,7 +79,7 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", port)) == 0
 
-    assert poll(listens, within_s=10, clock=SystemClock()), "sshd does not listen"
+    assert comes(listens), "sshd does not listen"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", f"{ours.parent}:{os.environ['PATH']}")
         yield f"ssh://{getpass.getuser()}@drillbook-web"
@@ -117,7 +121,7 @@ def opened(request: pytest.FixtureRequest) -> Callable[..., ShellSession]:
         script="rm /usr/bin/bash; exec sleep infinity" if kind == "docker-without-bash" else "exec sleep infinity"
     )
     if kind == "docker-without-bash":
-        poll(lambda: not docker("exec", name, "sh", "-c", "command -v bash || :"), within_s=5, clock=SystemClock())
+        comes(lambda: not docker("exec", name, "sh", "-c", "command -v bash || :"))
     if kind == "stateful":
         return lambda **options: connect(f"docker://{name}", role="stateful", stateful=True, **options)
     return lambda **options: connect(f"docker://{name}", **options)
@@ -142,11 +146,11 @@ def session(opened: Callable[..., ShellSession], shared: ShellSession) -> Iterat
 def running(session: ShellSession, mark: str) -> list[str]:
     """Return the target's processes whose command line has the mark, without the one that looks."""
     look = f"cd /proc; grep -las -- '{mark[:-1]}[{mark[-1]}]' [0-9]*/cmdline"
-    return [line.partition("/")[0] for line in session.run(look, deadline_s=20).out.split()]
+    return [line.partition("/")[0] for line in session.run(look, deadline_s=HOPELESS_S).out.split()]
 
 
 def gone(session: ShellSession, mark: str) -> bool:
-    return bool(poll(lambda: not running(session, mark), within_s=5, clock=SystemClock()))
+    return bool(comes(lambda: not running(session, mark)))
 
 
 def mark() -> str:
@@ -209,7 +213,7 @@ def test_a_command_that_closes_or_replaces_its_own_shell_ends_alone(session: She
 
 
 def test_fifty_megabytes_are_cut_in_the_middle_and_counted(session: ShellSession) -> None:
-    output = session.run("echo first; head -c 50000000 /dev/zero; echo; echo last", deadline_s=60)
+    output = session.run("echo first; head -c 50000000 /dev/zero; echo; echo last", deadline_s=HOPELESS_S)
     assert output.exit_status == 0
     assert output.stdout.startswith(b"first\n")
     assert output.stdout.endswith(b"\nlast\n")
@@ -219,14 +223,14 @@ def test_fifty_megabytes_are_cut_in_the_middle_and_counted(session: ShellSession
 
 
 def test_both_streams_may_be_big_at_once(session: ShellSession) -> None:
-    output = session.run("head -c 3000000 /dev/zero & head -c 3000000 /dev/zero >&2; wait", deadline_s=60)
+    output = session.run("head -c 3000000 /dev/zero & head -c 3000000 /dev/zero >&2; wait", deadline_s=HOPELESS_S)
     assert (len(output.stdout), len(output.stderr)) == (3_000_000, 3_000_000)
 
 
 def test_a_command_of_200_kb_runs(session: ShellSession) -> None:
     text = "x" * 200_000
-    assert session.run(f"echo {text}", deadline_s=30).stdout == text.encode() + b"\n"
-    assert session.run(f"echo '{text}é' | wc -c", deadline_s=30).out.strip() == "200003"
+    assert session.run(f"echo {text}", deadline_s=HOPELESS_S).stdout == text.encode() + b"\n"
+    assert session.run(f"echo '{text}é' | wc -c", deadline_s=HOPELESS_S).out.strip() == "200003"
 
 
 def test_variables_are_for_one_command_only(session: ShellSession) -> None:
@@ -258,7 +262,7 @@ def test_a_hung_command_is_killed_at_its_deadline_with_all_that_belongs_to_it(
     begin_s = time.monotonic()
     with pytest.raises(CommandTimeout) as caught:
         session.run("echo before; " + template.format(seconds), deadline_s=0.5)
-    assert time.monotonic() - begin_s < 6
+    assert time.monotonic() - begin_s < 15
     text = str(caught.value)
     assert f"{session.name}: expected an end within 0.5 s, got none: killed `echo before; " in text
     assert "  | before" in text
@@ -277,8 +281,8 @@ def test_a_background_process_keeps_running_and_its_late_output_is_nobodys(sessi
     begin_s = time.monotonic()
     output = session.run(f"(sleep 0.5; echo late; echo late >&2; exec sleep {seconds}) & echo started")
     assert output.stdout == b"started\n"
-    assert time.monotonic() - begin_s < 5
-    assert poll(lambda: running(session, seconds), within_s=10, clock=SystemClock())
+    assert time.monotonic() - begin_s < 15
+    assert comes(lambda: running(session, seconds))
     output = session.run("sleep 0.2; echo mine")
     assert (output.stdout, output.stderr) == (b"mine\n", b"")
     session.run(f"kill {' '.join(running(session, seconds))}")
@@ -305,7 +309,7 @@ def test_a_closed_session_leaves_no_shell_behind(opened: Callable[..., ShellSess
         assert watcher.run(f"test -d /proc/{pid}").exit_status == 0
         session.close()
         alive = f"grep -qv '^State:.Z' /proc/{pid}/status 2>/dev/null && ! grep -q '^State:.Z' /proc/{pid}/status"
-        assert poll(lambda: watcher.run(alive).exit_status != 0, within_s=5, clock=SystemClock())
+        assert comes(lambda: watcher.run(alive).exit_status != 0)
 
 
 def test_closing_twice_is_harmless_and_a_closed_session_answers_nothing(opened: Callable[..., ShellSession]) -> None:

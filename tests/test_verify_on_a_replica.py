@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from patience import HOPELESS_S, READY_S, RUN_S, comes
 
-from drillbook.clock import SystemClock, poll
 from drillbook.replica.docker_host import ComposeReplica
 from drillbook.replica.loader import load_replica
 
@@ -26,7 +26,7 @@ def system() -> Iterator[ComposeReplica]:
     assert isinstance(replica, ComposeReplica)
     try:
         replica.start()
-        replica.wait_until_ready(90)
+        replica.wait_until_ready(READY_S)
         yield replica
     finally:
         replica.stop()
@@ -54,7 +54,7 @@ error_window = "6s"
 def run(job: str, target: Path, *more: str) -> tuple[subprocess.CompletedProcess[str], dict]:
     command = [sys.executable, "-m", "pytest", "checks", "-m", job, "--target", str(target), *more]
     done = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=240, env=dict(os.environ, CI="true")
+        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=RUN_S, env=dict(os.environ, CI="true")
     )
     told = re.search(r"^report: (.*)$", done.stdout, re.MULTILINE)
     assert told, done.stdout + done.stderr
@@ -76,10 +76,10 @@ def test_a_healthy_system_names_no_cause(target):
 
 def test_a_system_that_is_down_is_red_and_its_diagnosis_too_where_the_document_knows_the_cause(system, target):
     machine = system.host("machine")
-    machine.run("sed -i '/^MODEL_NAME=/d' .env && docker-compose up -d inference-gateway", deadline_s=60)
+    machine.run("sed -i '/^MODEL_NAME=/d' .env && docker-compose up -d inference-gateway", deadline_s=HOPELESS_S)
     service = system.service("inference-gateway")
     try:
-        assert poll(lambda: service.exit_status() == 1, within_s=30, clock=SystemClock())
+        assert comes(lambda: service.exit_status() == 1)
         done, summary = run("verify", target)
         assert (done.returncode, summary["verdict"]) == (1, "FAILED")
         assert "step      runbooks/inference-gateway.md:" in done.stdout
@@ -87,8 +87,8 @@ def test_a_system_that_is_down_is_red_and_its_diagnosis_too_where_the_document_k
         assert (done.returncode, summary["verdict"]) == (1, "FAILED")
         assert "Strategy 5: Fix Configuration Error" in done.stdout
     finally:
-        machine.run("cp .env.example .env && docker-compose up -d inference-gateway", deadline_s=60)
-    assert poll(lambda: system.ask_as_customer().served, within_s=30, clock=SystemClock())
+        machine.run("cp .env.example .env && docker-compose up -d inference-gateway", deadline_s=HOPELESS_S)
+    assert comes(lambda: system.ask_as_customer().served)
 
 
 def test_a_host_that_is_gone_is_unknown(target):

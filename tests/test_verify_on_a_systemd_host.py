@@ -11,8 +11,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from patience import HOPELESS_S, READY_S, RUN_S, comes
 
-from drillbook.clock import SystemClock, poll
+from drillbook.clock import SystemClock
 from drillbook.operator import Operator
 from drillbook.parser import parse_runbook
 from drillbook.plugin.nested import PytestChecks
@@ -43,8 +44,8 @@ def system() -> Iterator[SystemdReplica]:
     assert isinstance(replica, SystemdReplica)
     try:
         replica.start()
-        replica.wait_until_ready(120)
-        assert poll(lambda: is_scraped(replica), within_s=30, clock=SystemClock())
+        replica.wait_until_ready(READY_S)
+        assert comes(lambda: is_scraped(replica))
         yield replica
     finally:
         replica.stop()
@@ -54,7 +55,9 @@ def system() -> Iterator[SystemdReplica]:
 def by_ssh(system: SystemdReplica, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The URI of the host, which lets this user in as root by a key of its own; our ssh is configured for it."""
     folder = tmp_path_factory.mktemp("ssh")
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "key"], check=True, timeout=30)
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "key"], check=True, timeout=HOPELESS_S
+    )
     key = (folder / "key.pub").read_text(encoding="utf-8").strip()
     assert system.host("machine").run(f"echo '{key}' >/root/.ssh/authorized_keys").exit_status == 0
     address, port = system.urls["ssh"].removeprefix("http://").split(":")
@@ -105,7 +108,7 @@ def run(job: str, target: Path) -> tuple[str, str, dict[str, str]]:
     """Return the verdict, what was printed, and what each check said at last."""
     command = [sys.executable, "-m", "pytest", "checks", "-m", job, "--target", str(target)]
     done = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=240, env=dict(os.environ, CI="true")
+        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=RUN_S, env=dict(os.environ, CI="true")
     )
     told = re.search(r"^report: (.*)$", done.stdout, re.MULTILINE)
     assert told, done.stdout + done.stderr
@@ -131,7 +134,7 @@ def test_a_database_that_is_down_is_named_over_ssh_as_through_the_replica(
     database = system.unit("postgresql")
     database.stop()
     try:
-        assert poll(lambda: bool(system.alerts()), within_s=30, clock=SystemClock())  # a check asks for them
+        assert comes(lambda: bool(system.alerts()))  # a check asks for them
         verdict, said, checked = run("verify", target)
         assert verdict == "FAILED", said
         assert checked["test_units_run[postgresql@17-main]"] == "FAILED"
@@ -142,4 +145,4 @@ def test_a_database_that_is_down_is_named_over_ssh_as_through_the_replica(
         assert checked == through_the_replica("diagnose")
     finally:
         database.start()
-    assert poll(lambda: system.ask_as_customer("after").served, within_s=30, clock=SystemClock())
+    assert comes(lambda: system.ask_as_customer("after").served)
