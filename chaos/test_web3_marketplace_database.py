@@ -16,7 +16,7 @@ DOWN = "ServiceDown"
 DATABASE = "postgres-primary"
 
 BUDGETS = (
-    Budget(Milestone.PERSON, "Response time**: 5 minutes"),
+    Budget(Milestone.PERSON, "Response time: 5 minutes"),
     Budget(Milestone.RESTORED, "Not resolved within 15 minutes"),
 )
 
