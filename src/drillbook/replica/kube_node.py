@@ -149,8 +149,19 @@ class KubeReplica(HostedReplica):
     def way_into(self, service: str) -> str:
         """Return shell text that becomes a shell in a pod of a workload."""
         workload = self._workloads[service]
-        words = shlex.join(["kubectl", "-n", workload.namespace, "exec", "-i", str(workload), "--", "sh"])
-        return f"exec {words}"
+        # Where no pod runs, kubectl would wait for one for a minute.
+        words = [
+            "kubectl",
+            "-n",
+            workload.namespace,
+            "exec",
+            "-i",
+            "--pod-running-timeout=3s",
+            str(workload),
+            "--",
+            "sh",
+        ]
+        return f"exec {shlex.join(words)}"
 
     def not_ready(self) -> Mapping[str, str]:
         """Return name -> reason for every workload whose pods are not all there and ready."""
