@@ -51,6 +51,7 @@ from drillbook.faults.segfault import Segfault
 from drillbook.faults.slow import SlowNetwork
 from drillbook.faults.stop import Stop
 from drillbook.replica import Replica
+from drillbook.replica.hosted import HostedReplica
 from drillbook.replica.loader import load_replica
 
 ROOT = Path(__file__).parent.parent
@@ -155,12 +156,14 @@ def healthy(slug: str, replicas: Callable[[str], Replica]) -> Iterator[Replica]:
     """The replica, healthy before and, whatever the test left, after."""
     replica = replicas(slug)
 
-    def serves() -> bool:
-        return replica.ask_as_customer("contract").served
+    assert isinstance(replica, HostedReplica)
 
-    assert comes(serves)
+    def is_well() -> bool:
+        return replica.ask_as_customer("contract").served and not replica.not_ready()
+
+    assert comes(is_well)
     yield replica
-    assert comes(serves), "customers are not served after revert"
+    assert comes(is_well), f"after revert customers are not served, or not ready: {replica.not_ready()}"
 
 
 @pytest.mark.parametrize("name", sorted(fault_classes()))

@@ -149,7 +149,7 @@ def test_a_machine_with_little_memory_is_told_so_and_keeps_nothing(replica: Kube
         kind=HostKind.KUBERNETES,
     )
     little = "echo 'MemAvailable: 1048576 kB' >/tmp/meminfo; mount --bind /tmp/meminfo /proc/meminfo"
-    host.with_kwargs(entrypoint=["bash", "-c", f"{little}; exec replica-node run"])
+    host._kwargs["entrypoint"] = ["bash", "-c", f"{little}; exec replica-node run"]
     try:
         host.start()
         with pytest.raises(ReplicaError, match=r"expected at least 1500 MB of free memory .* has 1024 MB"):

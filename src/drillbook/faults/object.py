@@ -44,7 +44,7 @@ class PodStuck:
         """Ask the API for the reason and the runtime for the container."""
         said = on_machine(replica, f"kubectl -n {self.namespace} get pods -l app={self.app} -o json", strict=False)
         pods = json.loads(said.out)["items"] if said.exit_status == 0 else []
-        return any(self._is_stuck(replica, pod) for pod in pods)
+        return any(self._is_stuck(replica, pod) for pod in pods if "deletionTimestamp" not in pod["metadata"])
 
     def _is_stuck(self, replica: Replica, pod: Mapping[str, Any]) -> bool:
         status = pod["status"]
@@ -128,10 +128,10 @@ class ObjectChanged:
         namespace, kind, name = self.where.split("/")
         return f"kubectl -n {namespace} {verb} {kind} {name} {more}"
 
-    def _delete(self, replica: Replica, kinds: str) -> None:
+    def _delete(self, replica: Replica, kinds: str, *, waits: bool) -> None:
         for app in self.restarts:
             namespace = self.where.partition("/")[0]
-            on_machine(replica, f"kubectl -n {namespace} delete {kinds} -l app={app} --wait=false")
+            on_machine(replica, f"kubectl -n {namespace} delete {kinds} -l app={app} --wait={str(waits).lower()}")
 
     def _bring(self, replica: Replica, verb: str) -> None:
         if self.brings:
@@ -146,7 +146,7 @@ class ObjectChanged:
         self._was[:] = [found[self._key]]
         self._bring(replica, "create")
         on_machine(replica, self._kubectl("patch", f"-p {shlex.quote(json.dumps(self.patch))}"))
-        self._delete(replica, "pods")
+        self._delete(replica, "pods", waits=False)
 
     def is_present(self, replica: Replica) -> bool:
         return self.shows.is_seen(replica)
@@ -155,8 +155,9 @@ class ObjectChanged:
         if self._was:
             back = json.dumps([{"op": "replace", "path": f"/{self._key}", "value": self._was[0]}])
             on_machine(replica, self._kubectl("patch", f"--type=json -p {shlex.quote(back)}"))
-            # A ReplicaSet that was refused pods asks for them ever more seldom; a new one asks at once.
-            self._delete(replica, "replicasets,pods")
+            # A ReplicaSet that was refused pods asks for them ever more seldom; a new one asks at once. Old pods, which
+            # may still answer, are waited for.
+            self._delete(replica, "replicasets,pods", waits=True)
             self._bring(replica, "delete --ignore-not-found --wait=false")
         self._was.clear()
         must_hold(f"{self.where} is as it was", lambda: not self.is_present(replica), within_s=60.0)
