@@ -352,9 +352,69 @@ def test_a_route_of_which_nothing_can_be_run_is_not_put_down_as_tried(stage):
     result = drill.run()
     assert (result.outcome, result.reasons[0]) == (
         Outcome.NOT_COVERED,
-        "no recovery of the document heals this fault (tried: nothing), as declared",
+        (
+            "no recovery of the document heals this fault "
+            "(tried: nothing; nothing could be run of: Strategy 1: restart), as declared"
+        ),
     )
     assert "Strategy 1: restart: nothing of it could be run" in str(stage.of("note"))
+
+
+def test_the_labels_of_an_alert_that_has_gone_again_still_fill_in(stage):
+    runbook = shop_runbook()
+    look = replace(runbook.steps[0], commands=(command("look#1.1", "dmesg -T <service-name>", line=3),))
+    fired = Alert("ShopDown", {"service_name": "till"}, "2026-01-31T03:00:00Z")
+
+    def alerts():
+        """It fires while it is looked for, and has gone when the document is read."""
+        begun = [event["phase"] for event in stage.of("phase.begin")]
+        return [fired] if begun[-1] == "detect" else []
+
+    stage.replica.alerts = alerts
+    stage.replica.sample_labels = {"service_name": "desk"}
+    drill = Drill(
+        RESTART,
+        replace(runbook, steps=(look, *runbook.steps[1:])),
+        lambda: stage.replica,
+        stage.checks,
+        stage.timeline,
+        stage.clock,
+    )
+    drill.run()
+    assert next(event for event in stage.of("command") if event["id"] == "look#1.1")["ran"] == "dmesg -T till"
+
+
+def test_an_alert_that_comes_late_is_no_silence(stage):
+    case = Case("quiet", (FakeFault(),), alert=None, cause=None, heals="Strategy 1")
+    late = Alert("ShopDown", {}, "2026-01-31T03:00:00Z")
+    stage.replica.alerts = lambda: [late] if stage.kinds().count("command") and stage.replica.broken else []
+    result = stage.run(case)
+    assert (result.outcome, result.reasons[0]) == (Outcome.FAILED, "declared that no alert fires, ShopDown fired")
+
+
+def test_a_diagnosis_that_cannot_look_is_unknown_unless_it_is_declared(stage):
+    stage.checks.diagnose = lambda site, transcript: [
+        Checked(
+            "test_oom",
+            "diagnose",
+            "",
+            ("fix/strategy-4#1",),
+            Outcome.UNKNOWN if stage.replica.broken else Outcome.PASSED,
+        )
+    ]
+    case = Case("blind", (FakeFault(),), alert="ShopDown", cause=None, heals="Strategy 1")
+    assert stage.run(case).outcome is Outcome.UNKNOWN
+    again = Stage()
+    again.checks.diagnose = lambda site, transcript: [
+        Checked(
+            "test_oom",
+            "diagnose",
+            "",
+            ("fix/strategy-4#1",),
+            Outcome.UNKNOWN if again.replica.broken else Outcome.PASSED,
+        )
+    ]
+    assert again.run(replace(case, blind=True)).outcome is Outcome.PASSED
 
 
 def test_what_an_alert_names_is_tried_on_the_system_that_is_well_with_a_sample_of_its_labels(stage):

@@ -140,7 +140,19 @@ def test_what_was_not_looked_at_is_never_passed(fact):
     """Each fact of a good drill, taken away."""
     nothing = getattr(Facts(), fact)
     outcome, _ = judge(HEALS, replace(good(), **{fact: nothing}))
-    assert (outcome is Outcome.PASSED) is (fact == "routes")
+    assert (outcome is Outcome.PASSED) is (fact in {"routes", "passed_over"})
+
+
+def test_what_was_passed_over_is_told():
+    reasons = judge(OPEN, replace(not_healed(), passed_over=["Restart"]))[1]
+    assert reasons[0].endswith("; nothing could be run of: Restart), as declared")
+
+
+def test_a_diagnosis_that_was_declared_to_see_nothing_must_see_nothing():
+    blind = replace(OPEN, cause=None, blind=True)
+    seen = replace(not_healed(), causes=[])
+    assert judge(blind, replace(seen, blind=True))[0] is Outcome.NOT_COVERED
+    assert "declared that diagnosis can see nothing" in judge(blind, replace(seen, blind=False))[1][0]
 
 
 @pytest.mark.parametrize("fact", ["green_after_revert", "gone_after_revert", "effect_stayed", "red_under_fault"])

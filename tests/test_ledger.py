@@ -185,6 +185,8 @@ def test_a_form_counts_as_told_where_all_its_fields_arrived():
     command = 'curl https://status.example.com -d "incident[name]=shop down" -d "incident[status]=investigating"'
     sent = ran(POST, ran=command)
     assert states_of(event("restored"), sent, event("posted", body=form))[POST] == "told"
+    cut = {"incident[name]": "shop", " down": "", "incident[status]": "investigating"}
+    assert states_of(event("restored"), sent, event("posted", body=cut))[POST] == "uncovered"
     other = {**form, "incident[status]": "resolved"}
     assert states_of(event("restored"), sent, event("posted", body=other))[POST] == "uncovered"
 

@@ -94,6 +94,8 @@ class Case:
             does a command that is declared here and loses nothing.
         shows: What commands of the document must print in this drill: id -> regular expression, searched in each line
             of stdout and stderr. For what no check looks at: a backtrace that is read, a page that is put up.
+        blind: True where the fault takes away what diagnosis looks through (kubectl's API server, say): no check of it
+            can be judged, and no cause is named. Elsewhere such a drill is UNKNOWN.
         seed: For what is random in it.
     """
 
@@ -105,9 +107,10 @@ class Case:
     goes_around: bool = False
     loses: tuple[str, ...] = ()
     shows: Mapping[str, str] = field(default_factory=dict)
+    blind: bool = False
     seed: int = 0
 
     @property
     def expect(self) -> Expect:
         """What is declared."""
-        return Expect(self.alert, self.cause, self.heals, self.goes_around, self.loses)
+        return Expect(self.alert, self.cause, self.heals, self.goes_around, self.loses, self.blind)

@@ -23,7 +23,7 @@ from drillbook.ledger.rows import rows_of
 from drillbook.model import Command, Phase, Runbook, is_titled
 from drillbook.operator import Operator
 from drillbook.recovery import Recovery
-from drillbook.replica import Replica, Snapshot
+from drillbook.replica import Alert, Replica, Snapshot
 from drillbook.site import Site
 from drillbook.target import DEFAULT_DEADLINE_S
 from drillbook.timeline import Timeline
@@ -162,6 +162,8 @@ class _Drilling:
         self.facts = course.facts
         self.client = Client(replica.ask_as_customer, drill.clock)
         self.custody = Custody(replica, self.client, course, drill.clock)
+        self._alerts: list[Alert] = []
+        """Those that have fired, the first look first; one that has gone again still called somebody."""
 
     @cached_property
     def site(self) -> Site:
@@ -293,18 +295,23 @@ class _Drilling:
         wanted = self.case.alert
         within_s = waits_s + self.pace.alert_slack_s if wanted else waits_s * 2 or self.pace.alert_slack_s
         with self.course.phase("detect"), self.course.outside():
-            poll(lambda: wanted in self._firing() if wanted else self._firing(), within_s=within_s, clock=self.clock)
-            alerts = self.replica.alerts()
-            self.facts.alerts = [alert.name for alert in alerts]
-            for alert in alerts:
-                labels = dict(alert.labels)
-                self.timeline.add("alert.fired", alert=alert.name, labels=labels, since_t0_s=self.course.since_t0_s())
-            if not alerts:
+            poll(lambda: self._has_heard(wanted), within_s=within_s, clock=self.clock)
+            if not self._alerts:
                 self.timeline.add("alert.none", watched_s=within_s)
                 return
             for wait in self.replica.waits:
                 self.timeline.add("wait", what=wait.what, production_s=wait.production_s, drill_s=wait.drill_s)
                 self.course.compress(wait.production_s - wait.drill_s)
+
+    def _has_heard(self, wanted: str | None = None) -> bool:
+        """Take down which alerts fire now; return whether the wanted one has fired, or any where none is."""
+        for alert in self.replica.alerts():
+            if (alert.name, alert.since_utc) not in {(known.name, known.since_utc) for known in self._alerts}:
+                labels = dict(alert.labels)
+                self.timeline.add("alert.fired", alert=alert.name, labels=labels, since_t0_s=self.course.since_t0_s())
+                self._alerts.append(alert)
+        self.facts.alerts = list(dict.fromkeys(alert.name for alert in self._alerts))
+        return wanted in self.facts.alerts if wanted else bool(self._alerts)
 
     def _diagnose(self, operator: Operator) -> set[str | None]:
         """Read everything, name the cause blind, and return the scenarios that have a diagnosis check."""
@@ -313,12 +320,19 @@ class _Drilling:
             with self.course.outside():
                 operator.bind(self._known_from_alerts())
                 operator.read_all()
-            diagnosis = self.verification.checked(self.checks.diagnose(self.site, operator.transcript), "fault")
+                if not self.case.alert:
+                    self._has_heard()  # nobody is told at all, not only for the moment that was watched
+            diagnosis = self.checks.diagnose(self.site, operator.transcript)
+            self.facts.blind = not any(check.is_judged for check in diagnosis)
+            if self.case.blind and self.facts.blind:
+                self.verification.record(diagnosis, "fault")
+            else:
+                self.verification.checked(diagnosis, "fault")
             judged = {self.runbook.scenario_of(id_) for check in diagnosis for id_ in check.covers}
             blamed = {
                 self.runbook.scenario_of(id_): check.seen
                 for check in diagnosis
-                if not check.is_green
+                if check.is_judged and not check.is_green
                 for id_ in check.covers
             }
             self.facts.causes = [title for title in self.runbook.scenarios() if title in blamed]
@@ -337,7 +351,8 @@ class _Drilling:
         Of several it is the one that fired first: it is what somebody is called for, and labels of two mixed would name
         a service that none of them is about.
         """
-        alert = min(self.replica.alerts(), key=lambda alert: (alert.since_utc, alert.name), default=None)
+        alerts = (*self._alerts, *self.replica.alerts())
+        alert = min(alerts, key=lambda alert: (alert.since_utc, alert.name), default=None)
         if alert is None:
             return {}
         known = dict(alert.labels)
@@ -358,6 +373,7 @@ class _Drilling:
                     has_run = recovery.carry_out(title)
                 if not has_run:
                     self.timeline.add("note", text=f"{title}: nothing of it could be run, so nothing came of it")
+                    self.facts.passed_over.append(title)
                     continue
                 self.facts.routes.append(title)
                 red = self.verification.red_until_verified("recovery", operator.last_change_s)

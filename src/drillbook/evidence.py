@@ -155,6 +155,11 @@ class Checked:
         """True where the check passed or was not asked to look (a check that writes, on a real system)."""
         return self.outcome in {Outcome.PASSED, Outcome.NOT_CHECKED}
 
+    @property
+    def is_judged(self) -> bool:
+        """True where the check looked and came to a result; a drill needs that of each."""
+        return self.outcome not in {Outcome.UNKNOWN, Outcome.ERROR, Outcome.NOT_CHECKED}
+
     def to_event(self, runbook: Runbook) -> dict[str, Any]:
         """Return the fields of a ``check`` event."""
         return {

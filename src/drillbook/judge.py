@@ -21,6 +21,7 @@ class Expect:
             mended, does not heal this fault.
         goes_around: True where the healing scenario leaves the fault where it is.
         loses: Ids of the commands that lose accepted work, as the document warns.
+        blind: True where the fault takes away what diagnosis looks through, so that no check of it can be judged.
     """
 
     alert: str | None
@@ -28,6 +29,7 @@ class Expect:
     heals: str | None
     goes_around: bool = False
     loses: tuple[str, ...] = ()
+    blind: bool = False
 
 
 @dataclass(slots=True)
@@ -41,8 +43,10 @@ class Facts:
     alerts: Sequence[str] | None = None
     red_under_fault: Sequence[str] | None = None
     causes: Sequence[str] | None = None
+    blind: bool | None = None
     healed_by: str | None = None
     routes: list[str] = field(default_factory=list)
+    passed_over: list[str] = field(default_factory=list)
     recovery_ended: bool = False
     still_there: bool | None = None
     client_failures: int | None = None
@@ -69,8 +73,9 @@ def judge(expect: Expect, facts: Facts) -> tuple[Outcome, list[str]]:
     if unknown:
         return Outcome.UNKNOWN, unknown
     if expect.heals is None:
+        passed_over = f"; nothing could be run of: {_list(facts.passed_over)}" if facts.passed_over else ""
         return Outcome.NOT_COVERED, [
-            f"no recovery of the document heals this fault (tried: {_list(facts.routes)}), as declared"
+            f"no recovery of the document heals this fault (tried: {_list(facts.routes)}{passed_over}), as declared"
         ]
     return Outcome.PASSED, []
 
@@ -111,6 +116,8 @@ def _diagnosis(expect: Expect, facts: Facts) -> list[str]:
     failed: list[str] = []
     if facts.red_under_fault is not None and not facts.red_under_fault:
         failed.append("verification is blind: every check was green while the fault was on")
+    if expect.blind and facts.blind is False:
+        failed.append("declared that diagnosis can see nothing, it could be judged")
     if facts.causes is not None:
         named = [title for title in facts.causes if expect.cause is None or not is_titled(title, expect.cause)]
         missing = expect.cause is not None and not any(is_titled(title, expect.cause) for title in facts.causes)

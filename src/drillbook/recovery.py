@@ -36,7 +36,6 @@ class Recovery:
 
     def carry_out(self, title: str) -> bool:
         """Run one scenario's steps in the document's order; False where nothing of it could be run."""
-        self._tried.append(title)
         has_run = False
         for step in self._runbook.of_scenario(title):
             if step.hand:
@@ -46,6 +45,8 @@ class Recovery:
                     self._operator.skip(step, command, "read already, before the recovery")
                 else:
                     has_run |= bool(self._operator.run(step, command, is_patient=True).ran)
+        if has_run:
+            self._tried.append(title)
         return has_run
 
     def _by_person(self, step: Step) -> bool:

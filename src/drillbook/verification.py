@@ -7,12 +7,10 @@ from drillbook.clock import Clock, poll
 from drillbook.course import Course
 from drillbook.errors import TargetError, UsageError
 from drillbook.evidence import Checked
-from drillbook.outcome import Outcome
 from drillbook.site import Site
 
 __all__ = ["Verification"]
 
-_NOT_JUDGED = frozenset({Outcome.UNKNOWN, Outcome.ERROR, Outcome.NOT_CHECKED})
 """On a replica nothing may be left out: everything there can be reached, and may be written to."""
 
 
@@ -96,16 +94,20 @@ class Verification:
             raise TargetError("verification", f"a check of the steady state was not run: {', '.join(sorted(missing))}")
         return red
 
-    def checked(self, checked: list[Checked], during: str, round_: int = 1) -> list[Checked]:
-        """Record what checks said.
-
-        Raises:
-            TargetError: One of them could not be judged, so the drill proves nothing.
-        """
+    def record(self, checked: list[Checked], during: str, round_: int = 1) -> None:
+        """Record what checks said."""
         self._course.outside_s += sum(check.took_s for check in checked)
         for check in checked:
             self._timeline.add("check", **check.to_event(self._site.runbook), during=during, round=round_)
+
+    def checked(self, checked: list[Checked], during: str, round_: int = 1) -> list[Checked]:
+        """Record what checks said, all of which have to be judged.
+
+        Raises:
+            TargetError: One of them could not be, so the drill proves nothing.
+        """
+        self.record(checked, during, round_)
         for check in checked:
-            if check.outcome in _NOT_JUDGED:
+            if not check.is_judged:
                 raise TargetError(check.item, f"a check could not be judged: {check.seen}")
         return checked

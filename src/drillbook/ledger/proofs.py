@@ -137,18 +137,21 @@ def _by_hand(event: Event, rows: Mapping[str, Row], drill: str) -> Iterator[Proo
 def _says(event: Event, fields: Iterable[str]) -> bool:
     """True where a command holds every field of what arrived; quoting and layout differ between the two."""
     ran = _plain(event.get("ran"))
-    return all(field in ran for field in fields)
+    return all(field and field in ran for field in fields)
 
 
 def _fields(body: object, name: str = "") -> list[str]:
-    """Return a message's fields, each as its name and its value in letters and digits; a plain text is one field."""
+    """Return a message's fields, each as its name and its value in letters and digits; a plain text is one field.
+
+    One without a value is empty: a form that was cut at a character which it should have encoded has such fields.
+    """
     match body:
         case Mapping():
             return [field for key, value in body.items() for field in _fields(value, str(key))]
         case list() | tuple():
             return [field for value in body for field in _fields(value)]
         case str():
-            return [field] if (field := _plain(name + body)) else []
+            return [_plain(name + body) if _plain(body) else ""]
         case _:
             return [_plain(name + json.dumps(body))]
 
