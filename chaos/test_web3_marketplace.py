@@ -63,7 +63,7 @@ CLAIM = {
     "metadata": {"name": "listings-cache"},
     "spec": {
         "accessModes": ["ReadWriteOnce"],
-        "storageClassName": "fast",
+        "storageClassName": "no-such-class",
         "resources": {"requests": {"storage": "32Mi"}},
     },
 }
@@ -150,8 +150,7 @@ TABLE = (
     Case("backend-claim", (UNBOUND,), alert=None, cause=BACKEND, heals=None),
     Case("config-key", (NO_KEY,), alert=DOWN, cause=BACKEND, heals=None),
     Case("secret", (OLD_SECRET,), alert=DOWN, cause=BACKEND, heals=None),
-    # Prometheus keeps the connection that it has: it goes on to a pod that is no longer behind the Service.
-    Case("selector", (NO_SELECTOR,), alert=None, cause=None, heals=None),
+    Case("selector", (NO_SELECTOR,), alert=DOWN, cause=None, heals=None),
     Case("quota", (NO_QUOTA,), alert=DOWN, cause=BACKEND, heals=None),
     Case("frontend-hung", (Pause("frontend"),), alert=DOWN, cause=FRONTEND, heals=FRONTEND),
     Case("database-hung", (Pause("postgres-primary"),), alert=DOWN, cause=DATABASE, heals=DATABASE),
@@ -160,7 +159,7 @@ TABLE = (
     Case(
         "database-connections",
         (ConnectionsExhausted("postgres-primary", "marketplace", "web3marketplace", sessions=60, ends_others=True),),
-        alert=None,
+        alert=DOWN,
         cause=DATABASE,
         heals=None,
     ),
@@ -177,7 +176,7 @@ TABLE = (
     Case(
         "database-policy",
         (PolicyBlocks(NAMESPACE, "postgres-primary", 5432),),
-        alert=None,
+        alert=DOWN,
         cause=DATABASE,
         heals=None,
     ),
@@ -193,7 +192,7 @@ TABLE = (
         cause=None,
         heals=None,
     ),
-    Case("api-server", (PartDown("kube-apiserver"),), alert=None, cause=None, heals=None),
+    Case("api-server", (PartDown("kube-apiserver"),), alert=None, cause=None, heals=None, blind=True),
     Case(
         "kubelet",
         (
@@ -201,7 +200,7 @@ TABLE = (
                 "kubelet", shows="kubectl get node -o jsonpath={.items[0].status.conditions[-1].status} | grep -v True"
             ),
         ),
-        alert=None,
+        alert=DOWN,
         cause=None,
         heals=None,
     ),

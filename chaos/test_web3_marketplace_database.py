@@ -35,18 +35,18 @@ TABLE = (
     Case(
         "policy",
         (PolicyBlocks("web3-marketplace-prod", DATABASE, 5432),),
-        alert=None,
+        alert=DOWN,
         cause="Scenario 2",
         heals="Scenario 2",
     ),
     Case(
         "connections",
         (ConnectionsExhausted(DATABASE, "marketplace", "web3marketplace", sessions=60, ends_others=True),),
-        alert=None,
+        alert=DOWN,
         cause="Scenario 3",
         heals="Scenario 3",
     ),
-    Case("password", (ROTATED,), alert=None, cause="Scenario 4", heals="Scenario 4"),
+    Case("password", (ROTATED,), alert=DOWN, cause="Scenario 4", heals="Scenario 4"),
     Case(
         "disk",
         (DiskFull(DATABASE, "/var/lib/volumes/postgres-primary/backups/dump-1.sql"),),
@@ -55,6 +55,7 @@ TABLE = (
         heals="Scenario 5",
     ),
     Case("lags", (ReplicaLags("postgres-replica", DATABASE),), alert=None, cause="Scenario 6", heals="Scenario 6"),
+    Case("standby-gone", (Stop("postgres-replica"),), alert=None, cause="Scenario 6", heals=None),
     Case("hung", (Pause(DATABASE),), alert=DOWN, cause=None, heals=None),
 )
 

@@ -49,7 +49,7 @@ def test_orders_are_settled(runs):
 
 
 @pytest.mark.verify
-@pytest.mark.covers(f"{THERE}.1", f"{NO_POD}#1.2")
+@pytest.mark.covers(f"{THERE}.1")
 def test_database_and_standby_have_their_pods(runs):
     """Both StatefulSets have the one pod that they should have, ready."""
     said = runs(f"{THERE}.1")
@@ -124,16 +124,22 @@ def test_disk_is_not_full(transcript):
 @pytest.mark.covers(STANDBY)
 def test_standby_follows(transcript):
     """What was sent to the standby is applied by it, as far as the database can be asked, and nobody shuts it off."""
-    if strange_policies(transcript):
+    if any(re.search(r"\s(?:app=postgres-primary|<none>)\s", row) for row in strange_policies(transcript)):
         return  # what keeps the backend out keeps the standby out, too
-    behind = bytes_behind(transcript[f"{ROOM}.3"])
+    standby = transcript[f"{ROOM}.3"]
+    if standby.exit_status:
+        return
+    expect("streaming" in standby.out, "a standby that is streaming", standby.out or "none")
+    behind = bytes_behind(standby)
     expect(behind < LAG_BYTES, f"less than {LAG_BYTES} bytes behind", f"{behind} bytes")
 
 
 def strange_policies(transcript):
     """Return the rows of policies that the repository does not have."""
-    rows = transcript.told(f"{GETS_IN}.2").out.splitlines()[1:]
-    return [row for row in rows if row.split()[0] not in IN_REPOSITORY]
+    said = transcript[f"{GETS_IN}.2"]
+    if "No resources found" not in said.err:
+        said = transcript.told(f"{GETS_IN}.2")
+    return [row for row in said.out.splitlines()[1:] if row.split()[0] not in IN_REPOSITORY]
 
 
 def bytes_behind(answer):

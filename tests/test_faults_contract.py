@@ -38,7 +38,7 @@ from drillbook.faults.lagging import ReplicaLags
 from drillbook.faults.lock import LockHeld
 from drillbook.faults.name import NameLost
 from drillbook.faults.node_part import PartDown
-from drillbook.faults.object import NoAnswer, ObjectChanged
+from drillbook.faults.object import NoAnswer, ObjectChanged, taken_back
 from drillbook.faults.oom import OutOfMemory
 from drillbook.faults.pause import Pause
 from drillbook.faults.poison import PoisonTask
@@ -240,6 +240,40 @@ def test_every_fault_is_in_a_table_of_drills():
 def test_bad_parameters_are_refused_at_construction(fault, parameters):
     with pytest.raises(UsageError, match=fault.__name__):
         fault(**parameters)
+
+
+def test_a_patch_is_taken_back_and_what_was_changed_since_stays():
+    container = {
+        "name": "web",
+        "image": "web:1",
+        "env": [{"name": "URL", "valueFrom": {"key": "url"}}],
+        "resources": {"limits": {"memory": "1Gi"}},
+    }
+    changed = {
+        "name": "web",
+        "image": "web:2",
+        "command": ["false"],
+        "env": [{"name": "URL", "value": "", "valueFrom": None}, {"name": "MORE", "value": "1"}],
+        "resources": {"limits": {"memory": "9Gi"}, "$patch": "replace"},
+    }
+    was = {"containers": [container, {"name": "other"}], "selector": {"app": "web"}, "replicas": 2}
+    patch = {"containers": [changed], "selector": {"app": "gone"}, "volumes": [{"name": "cache", "emptyDir": {}}]}
+    assert taken_back(patch, was) == {
+        "containers": [
+            {
+                "name": "web",
+                "image": "web:1",
+                "command": None,
+                "env": [
+                    {"name": "URL", "value": None, "valueFrom": {"key": "url"}},
+                    {"name": "MORE", "$patch": "delete"},
+                ],
+                "resources": {"limits": {"memory": "1Gi"}, "$patch": "replace"},
+            }
+        ],
+        "selector": {"app": "web"},
+        "volumes": [{"name": "cache", "$patch": "delete"}],
+    }
 
 
 @pytest.mark.parametrize(

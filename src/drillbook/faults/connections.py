@@ -25,8 +25,9 @@ class ConnectionsExhausted:
         sessions: How many are held; at least ``max_connections`` less what is reserved, and fewer than the limit that
             the runbook prescribes.
         admin: Role for which PostgreSQL keeps sessions back.
-        ends_others: End sessions that others hold as that role, until it has all of its own. A service that is busy
-            never gives up the few that it has, and goes on with them; a leak that began before them leaves it none.
+        ends_others: End sessions that others hold as that role, while it is short of its own and no more are given. A
+            service that is busy never gives up the few that it has, and goes on with them; a leak that began before
+            them leaves it none.
     """
 
     service: str
@@ -64,7 +65,8 @@ class ConnectionsExhausted:
             f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{self.role}' "  # noqa: S608 (a name)
             f"AND application_name <> '{_MARK}' AND ({count}) < {self.sessions}"
         )
-        ends = f"{self._psql(end, self.admin)} >/dev/null 2>&1; " if self.ends_others else ""
+        refused = f"{self._psql('SELECT 1', self.role)} >/dev/null 2>&1"
+        ends = f"{refused} || {self._psql(end, self.admin)} >/dev/null 2>&1; " if self.ends_others else ""
         # Those that are refused end by themselves and are tried again.
         fill = f"n=$(pgrep -c -x psql); while [ $n -lt {self.sessions} ]; do {more}; done"
         return (

@@ -84,6 +84,28 @@ class NoAnswer:
         return said.exit_status not in {0, _UNKNOWN_NAME}
 
 
+def taken_back(patch: Any, was: Any) -> Any:
+    """Return the strategic merge patch that takes another one back, and nothing else that was changed since; pure.
+
+    Args:
+        patch: What was applied; items of its lists go by their ``name``.
+        was: The same place before; None where there was nothing.
+    """
+    if isinstance(patch, Mapping) and isinstance(was, Mapping):
+        if patch.get("$patch") == "replace":
+            return {**was, "$patch": "replace"}
+        return {key: taken_back(value, was.get(key)) for key, value in patch.items()}
+    if isinstance(patch, list) and all(isinstance(item, Mapping) and "name" in item for item in patch):
+        there = {item["name"]: item for item in was or ()}
+        return [
+            taken_back(item, there[item["name"]])
+            if item["name"] in there
+            else {"name": item["name"], "$patch": "delete"}
+            for item in patch
+        ]
+    return was
+
+
 @dataclass(frozen=True, slots=True)
 class ObjectChanged:
     """A patch is applied to an object of the cluster, as a deployment or a person would, and stays.
@@ -105,6 +127,7 @@ class ObjectChanged:
     brings: tuple[Mapping[str, Any], ...] = ()
     effect_within_s: float = 60.0
     _was: list[Any] = field(default_factory=list, init=False, repr=False, compare=False)
+    _brought: list[bool] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         parts = self.where.split("/")
@@ -143,8 +166,9 @@ class ObjectChanged:
         found = json.loads(on_machine(replica, self._kubectl("get", "-o json")).out)
         if self._key not in found:
             raise InjectFailed(self.where, f"expected it to have {self._key}, it has none")
-        self._was[:] = [found[self._key]]
         self._bring(replica, "create")
+        self._brought[:] = [True]
+        self._was[:] = [found[self._key]]
         on_machine(replica, self._kubectl("patch", f"-p {shlex.quote(json.dumps(self.patch))}"))
         self._delete(replica, "pods", waits=False)
 
@@ -153,11 +177,13 @@ class ObjectChanged:
 
     def revert(self, replica: Replica) -> None:
         if self._was:
-            back = json.dumps([{"op": "replace", "path": f"/{self._key}", "value": self._was[0]}])
-            on_machine(replica, self._kubectl("patch", f"--type=json -p {shlex.quote(back)}"))
+            back = json.dumps({self._key: taken_back(self.patch[self._key], self._was[0])})
+            on_machine(replica, self._kubectl("patch", f"-p {shlex.quote(back)}"))
             # A ReplicaSet that was refused pods asks for them ever more seldom; a new one asks at once. Old pods, which
             # may still answer, are waited for.
             self._delete(replica, "replicasets,pods", waits=True)
+        if self._brought:
             self._bring(replica, "delete --ignore-not-found --wait=false")
+        self._brought.clear()
         self._was.clear()
         must_hold(f"{self.where} is as it was", lambda: not self.is_present(replica), within_s=60.0)
