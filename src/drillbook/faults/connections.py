@@ -65,10 +65,12 @@ class ConnectionsExhausted:
             f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{self.role}' "  # noqa: S608 (a name)
             f"AND application_name <> '{_MARK}' AND ({count}) < {self.sessions}"
         )
-        refused = f"{self._psql('SELECT 1', self.role)} >/dev/null 2>&1"
-        ends = f"{refused} || {self._psql(end, self.admin)} >/dev/null 2>&1; " if self.ends_others else ""
         # Those that are refused end by themselves and are tried again.
         fill = f"n=$(pgrep -c -x psql); while [ $n -lt {self.sessions} ]; do {more}; done"
+        # At once: whoever lost a session asks for another one with the next request.
+        takes = f"{self._psql(end, self.admin)} >/dev/null 2>&1; {fill}"
+        refused = f"{self._psql('SELECT 1', self.role)} >/dev/null 2>&1"
+        ends = f"{refused} || {{ {takes}; }}; " if self.ends_others else ""
         return (
             f"trap 'kill $(jobs -p); wait; exit 0' TERM; export PGAPPNAME={_MARK}; "
             f"while :; do {fill}; {ends}sleep 0.5; done"
