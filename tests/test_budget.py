@@ -1,6 +1,5 @@
 """Budgets quote the document."""
 
-import importlib.util
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,7 @@ from fakes import shop_runbook
 from drillbook.budget import Budget, Milestone
 from drillbook.errors import RunbookError, UsageError
 from drillbook.parser import parse_runbook
+from drillbook.replica.loader import load_fixture
 
 ROOT = Path(__file__).parents[1]
 
@@ -30,9 +30,6 @@ def test_a_quote_that_the_document_lost_names_the_document():
 
 @pytest.mark.parametrize("table", sorted((ROOT / "chaos").glob("test_*.py")), ids=lambda path: path.stem)
 def test_the_budgets_of_a_table_stand_in_its_document(table):
-    spec = importlib.util.spec_from_file_location(f"budgets_of_{table.stem}", table)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
     slug = table.stem.removeprefix("test_").replace("_", "-")
     runbook = parse_runbook(ROOT / "runbooks" / f"{slug}.md")
-    assert [budget.line(runbook) for budget in module.BUDGETS]
+    assert [budget.line(runbook) for budget in load_fixture(table).BUDGETS]

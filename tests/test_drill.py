@@ -10,7 +10,7 @@ from drillbook.case import Case
 from drillbook.drill import Drill
 from drillbook.errors import ReplicaError, RunbookError, TargetUnreachable, UsageError
 from drillbook.evidence import Checked
-from drillbook.model import Effect
+from drillbook.model import Effect, Step
 from drillbook.outcome import Outcome
 from drillbook.replica import Alert, Reply
 from drillbook.timeline import Timeline
@@ -28,15 +28,24 @@ class Stage:
         self.checks = FakeChecks(self.replica)
         self.timeline = Timeline(self.clock)
 
-    def run(self, case: Case = RESTART, **more):
-        drill = Drill(case, shop_runbook(), lambda: self.replica, self.checks, self.timeline, self.clock, **more)
-        return drill.run()
+    def run(self, case: Case = RESTART, *steps: Step, **more):
+        """Drill a case; ``steps`` stand in for those of the shop's runbook that have their ids."""
+        runbook = shop_runbook()
+        instead = {step.id: step for step in steps}
+        runbook = replace(runbook, steps=tuple(instead.get(step.id, step) for step in runbook.steps))
+        return Drill(case, runbook, lambda: self.replica, self.checks, self.timeline, self.clock, **more).run()
 
     def kinds(self):
         return [event.kind for event in self.timeline.events]
 
     def of(self, kind):
         return [event.fields for event in self.timeline.events if event.kind == kind]
+
+
+def step(at: int, text: str, effect: Effect = Effect.READ) -> Step:
+    """Return a step of the shop's runbook with another command, its only one."""
+    was = shop_runbook().steps[at]
+    return replace(was, commands=(command(was.commands[0].id, text, effect, was.line),))
 
 
 @pytest.fixture
@@ -344,12 +353,8 @@ def test_the_record_holds_the_document_and_what_its_commands_leave_behind_while_
 
 
 def test_a_route_of_which_nothing_can_be_run_is_not_put_down_as_tried(stage):
-    runbook = shop_runbook()
-    restart = replace(runbook.steps[1], commands=(command(FIX, "restart <deployment>", Effect.CHANGE),))
-    steps = (runbook.steps[0], restart, *runbook.steps[2:])
     case = Case("kill", (FakeFault(),), alert="ShopDown", cause=None, heals=None)
-    drill = Drill(case, replace(runbook, steps=steps), lambda: stage.replica, stage.checks, stage.timeline, stage.clock)
-    result = drill.run()
+    result = stage.run(case, step(1, "restart <deployment>", Effect.CHANGE))
     assert (result.outcome, result.reasons[0]) == (
         Outcome.NOT_COVERED,
         (
@@ -361,8 +366,6 @@ def test_a_route_of_which_nothing_can_be_run_is_not_put_down_as_tried(stage):
 
 
 def test_the_labels_of_an_alert_that_has_gone_again_still_fill_in(stage):
-    runbook = shop_runbook()
-    look = replace(runbook.steps[0], commands=(command("look#1.1", "dmesg -T <service-name>", line=3),))
     fired = Alert("ShopDown", {"service_name": "till"}, "2026-01-31T03:00:00Z")
 
     def alerts():
@@ -372,15 +375,7 @@ def test_the_labels_of_an_alert_that_has_gone_again_still_fill_in(stage):
 
     stage.replica.alerts = alerts
     stage.replica.sample_labels = {"service_name": "desk"}
-    drill = Drill(
-        RESTART,
-        replace(runbook, steps=(look, *runbook.steps[1:])),
-        lambda: stage.replica,
-        stage.checks,
-        stage.timeline,
-        stage.clock,
-    )
-    drill.run()
+    stage.run(RESTART, step(0, "dmesg -T <service-name>"))
     assert next(event for event in stage.of("command") if event["id"] == "look#1.1")["ran"] == "dmesg -T till"
 
 
@@ -392,44 +387,19 @@ def test_an_alert_that_comes_late_is_no_silence(stage):
     assert (result.outcome, result.reasons[0]) == (Outcome.FAILED, "declared that no alert fires, ShopDown fired")
 
 
-def test_a_diagnosis_that_cannot_look_is_unknown_unless_it_is_declared(stage):
-    stage.checks.diagnose = lambda site, transcript: [
-        Checked(
-            "test_oom",
-            "diagnose",
-            "",
-            ("fix/strategy-4#1",),
-            Outcome.UNKNOWN if stage.replica.broken else Outcome.PASSED,
-        )
-    ]
-    case = Case("blind", (FakeFault(),), alert="ShopDown", cause=None, heals="Strategy 1")
-    assert stage.run(case).outcome is Outcome.UNKNOWN
-    again = Stage()
-    again.checks.diagnose = lambda site, transcript: [
-        Checked(
-            "test_oom",
-            "diagnose",
-            "",
-            ("fix/strategy-4#1",),
-            Outcome.UNKNOWN if again.replica.broken else Outcome.PASSED,
-        )
-    ]
-    assert again.run(replace(case, blind=True)).outcome is Outcome.PASSED
+@pytest.mark.parametrize(("is_declared", "outcome"), [(False, Outcome.UNKNOWN), (True, Outcome.PASSED)])
+def test_a_diagnosis_that_cannot_look_is_unknown_unless_it_is_declared(stage, is_declared, outcome):
+    def diagnose(site, transcript):
+        said = Outcome.UNKNOWN if stage.replica.broken else Outcome.PASSED
+        return [Checked("test_oom", "diagnose", "", ("fix/strategy-4#1",), said)]
+
+    stage.checks.diagnose = diagnose
+    assert stage.run(replace(RESTART, blind=is_declared)).outcome is outcome
 
 
 def test_what_an_alert_names_is_tried_on_the_system_that_is_well_with_a_sample_of_its_labels(stage):
-    runbook = shop_runbook()
-    look = replace(runbook.steps[0], commands=(command("look#1.1", "dmesg -T <service-name>", line=3),))
     stage.replica.sample_labels = {"service_name": "till"}
-    drill = Drill(
-        RESTART,
-        replace(runbook, steps=(look, *runbook.steps[1:])),
-        lambda: stage.replica,
-        stage.checks,
-        stage.timeline,
-        stage.clock,
-    )
-    drill.run()
+    stage.run(RESTART, step(0, "dmesg -T <service-name>"))
     (rehearsed,) = stage.of("rehearsal")
     assert rehearsed["ran"] == "dmesg -T till"
     under_fault = next(event for event in stage.of("command") if event["id"] == "look#1.1")

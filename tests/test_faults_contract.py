@@ -52,7 +52,7 @@ from drillbook.faults.slow import SlowNetwork
 from drillbook.faults.stop import Stop
 from drillbook.replica import Replica
 from drillbook.replica.hosted import HostedReplica
-from drillbook.replica.loader import load_replica
+from drillbook.replica.loader import load_fixture, load_replica
 
 ROOT = Path(__file__).parent.parent
 PASSWORD = {
@@ -84,12 +84,7 @@ def fault_classes() -> dict[str, type]:
 
 def table(slug: str) -> dict[str, Fault]:
     """Return the faults of a runbook's drills by the ids of the cases."""
-    path = ROOT / "chaos" / f"test_{slug.replace('-', '_')}.py"
-    spec = importlib.util.spec_from_file_location(f"table_of_{slug}", path)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_fixture(ROOT / "chaos" / f"test_{slug.replace('-', '_')}.py")
     return {case.id: case.faults[0] for case in module.TABLE}
 
 

@@ -157,17 +157,14 @@ class Operator:
         """Write down what was done by hand, or why it was not."""
         self._timeline.add("hand", step=step.id, line=step.line, instruction=step.hand, did=did, why=why)
 
-    def skip(self, step: Step, command: Command, why: str) -> Record:
-        """Write down that a command was not run, and why; it does not enter the transcript."""
-        return self._told(step, command, why, ran="")
-
-    def _told(self, step: Step, command: Command, why: str, ran: str) -> Record:
+    def skip(self, step: Step, command: Command, why: str, *, ran: str = "") -> Record:
+        """Write down why a command has no output (not run, or ``ran`` in vain); it does not enter the transcript."""
         record = Record(command.id, command.text, ran, None, skipped=why, phase=step.phase)
         self._tell(step, command, record, (), 0.0, 0)
         return record
 
-    def _skip(self, step: Step, command: Command, why: str, ran: str = "") -> Record:
-        record = self._told(step, command, why, ran)
+    def _skip(self, step: Step, command: Command, why: str, *, ran: str = "") -> Record:
+        record = self.skip(step, command, why, ran=ran)
         self.transcript.append(record)
         return record
 

@@ -11,8 +11,6 @@ from drillbook.site import Site
 
 __all__ = ["Verification"]
 
-"""On a replica nothing may be left out: everything there can be reached, and may be written to."""
-
 
 class Verification:
     """Runs rounds of verification checks on a replica and records what they say.
@@ -101,7 +99,7 @@ class Verification:
             self._timeline.add("check", **check.to_event(self._site.runbook), during=during, round=round_)
 
     def checked(self, checked: list[Checked], during: str, round_: int = 1) -> list[Checked]:
-        """Record what checks said, all of which have to be judged.
+        """Record what checks said, all of which have to be judged: in a replica everything can be reached and written to.
 
         Raises:
             TargetError: One of them could not be, so the drill proves nothing.

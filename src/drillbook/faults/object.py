@@ -127,7 +127,6 @@ class ObjectChanged:
     brings: tuple[Mapping[str, Any], ...] = ()
     effect_within_s: float = 60.0
     _was: list[Any] = field(default_factory=list, init=False, repr=False, compare=False)
-    _brought: list[bool] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         parts = self.where.split("/")
@@ -147,30 +146,30 @@ class ObjectChanged:
     def _key(self) -> str:
         return next(iter(self.patch))
 
-    def _kubectl(self, verb: str, more: str) -> str:
-        namespace, kind, name = self.where.split("/")
-        return f"kubectl -n {namespace} {verb} {kind} {name} {more}"
+    def _on_object(self, verb: str, more: str) -> str:
+        _, kind, name = self.where.split("/")
+        return self._kubectl(f"{verb} {kind} {name} {more}")
 
-    def _delete(self, replica: Replica, kinds: str, *, waits: bool) -> None:
+    def _kubectl(self, words: str) -> str:
+        return f"kubectl -n {self.where.partition('/')[0]} {words}"
+
+    def _delete(self, replica: Replica, what: str) -> None:
         for app in self.restarts:
-            namespace = self.where.partition("/")[0]
-            on_machine(replica, f"kubectl -n {namespace} delete {kinds} -l app={app} --wait={str(waits).lower()}")
+            on_machine(replica, self._kubectl(f"delete {what} -l app={app}"))
 
     def _bring(self, replica: Replica, verb: str) -> None:
         if self.brings:
             objects = json.dumps({"apiVersion": "v1", "kind": "List", "items": self.brings})
-            namespace = self.where.partition("/")[0]
-            on_machine(replica, f"printf %s {shlex.quote(objects)} | kubectl -n {namespace} {verb} -f -")
+            on_machine(replica, f"printf %s {shlex.quote(objects)} | {self._kubectl(f'{verb} -f -')}")
 
     def inject(self, replica: Replica) -> None:
-        found = json.loads(on_machine(replica, self._kubectl("get", "-o json")).out)
+        found = json.loads(on_machine(replica, self._on_object("get", "-o json")).out)
         if self._key not in found:
             raise InjectFailed(self.where, f"expected it to have {self._key}, it has none")
         self._bring(replica, "create")
-        self._brought[:] = [True]
         self._was[:] = [found[self._key]]
-        on_machine(replica, self._kubectl("patch", f"-p {shlex.quote(json.dumps(self.patch))}"))
-        self._delete(replica, "pods", waits=False)
+        on_machine(replica, self._on_object("patch", f"-p {shlex.quote(json.dumps(self.patch))}"))
+        self._delete(replica, "pods --wait=false")
 
     def is_present(self, replica: Replica) -> bool:
         return self.shows.is_seen(replica)
@@ -178,12 +177,10 @@ class ObjectChanged:
     def revert(self, replica: Replica) -> None:
         if self._was:
             back = json.dumps({self._key: taken_back(self.patch[self._key], self._was[0])})
-            on_machine(replica, self._kubectl("patch", f"-p {shlex.quote(back)}"))
+            on_machine(replica, self._on_object("patch", f"-p {shlex.quote(back)}"))
             # A ReplicaSet that was refused pods asks for them ever more seldom; a new one asks at once. Old pods, which
             # may still answer, are waited for.
-            self._delete(replica, "replicasets,pods", waits=True)
-        if self._brought:
+            self._delete(replica, "replicasets,pods")
             self._bring(replica, "delete --ignore-not-found --wait=false")
-        self._brought.clear()
         self._was.clear()
         must_hold(f"{self.where} is as it was", lambda: not self.is_present(replica), within_s=60.0)

@@ -150,18 +150,8 @@ class KubeReplica(HostedReplica):
         """Return shell text that becomes a shell in a pod of a workload."""
         workload = self._workloads[service]
         # Where no pod runs, kubectl would wait for one for a minute.
-        words = [
-            "kubectl",
-            "-n",
-            workload.namespace,
-            "exec",
-            "-i",
-            "--pod-running-timeout=3s",
-            str(workload),
-            "--",
-            "sh",
-        ]
-        return f"exec {shlex.join(words)}"
+        exec_in = ["exec", "-i", "--pod-running-timeout=3s", str(workload), "--", "sh"]
+        return f"exec {shlex.join(['kubectl', '-n', workload.namespace, *exec_in])}"
 
     def not_ready(self) -> Mapping[str, str]:
         """Return name -> reason for every workload whose pods are not all there and ready."""
