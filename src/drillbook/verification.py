@@ -99,10 +99,11 @@ class Verification:
             self._timeline.add("check", **check.to_event(self._site.runbook), during=during, round=round_)
 
     def checked(self, checked: list[Checked], during: str, round_: int = 1) -> list[Checked]:
-        """Record what checks said, all of which have to be judged: in a replica everything can be reached and written to.
+        """Record what checks said, all of which have to be judged.
 
         Raises:
-            TargetError: One of them could not be, so the drill proves nothing.
+            TargetError: One of them could not be, so the drill proves nothing. On a replica nothing may be left out:
+                everything there can be reached, and may be written to.
         """
         self.record(checked, during, round_)
         for check in checked:
