@@ -316,6 +316,22 @@ def test_a_page_says_which_part_of_the_system_was_down_how_long() -> None:
     assert "down for 12 s of the drill (<site> 12 s, orders 3.5 s)." in text_of(page_html(events))
 
 
+def test_a_route_of_which_nothing_could_be_run_is_not_told_as_tried() -> None:
+    events = [
+        {"kind": "drill.begin", "drill": "a/b", "expected": {"heals": None, "cause": None, "alert": None}, "at_s": 0},
+        *(
+            {"kind": "route", "drill": "a/b", "scenario": name, "why": "general route", "at_s": 1}
+            for name in ("One", "Two")
+        ),
+        {"kind": "note", "drill": "a/b", "text": "Two: nothing of it", "passed_over": "Two", "at_s": 2},
+        {"kind": "drill.end", "drill": "a/b", "outcome": "NOT COVERED", "reasons": [], "at_s": 3},
+    ]
+    assert summarise(events).drills[0].route == ("One",)
+    text = text_of(page_html(events))
+    assert "nothing (tried: One)" in text
+    assert "One general route Two general route; nothing of it could be run" in text
+
+
 def test_sixty_checks_with_twenty_thousand_lines_stay_small() -> None:
     letters = random.Random(7)
     log = "\n".join(f"{number} " + "".join(letters.choices("abcdef <>&", k=90)) for number in range(20_000))

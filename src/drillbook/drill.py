@@ -372,7 +372,8 @@ class _Drilling:
                 with self.course.outside():
                     has_run = recovery.carry_out(title)
                 if not has_run:
-                    self.timeline.add("note", text=f"{title}: nothing of it could be run, so nothing came of it")
+                    text = f"{title}: nothing of it could be run, so nothing came of it"
+                    self.timeline.add("note", text=text, passed_over=title)
                     self.facts.passed_over.append(title)
                     continue
                 self.facts.routes.append(title)

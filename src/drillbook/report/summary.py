@@ -272,6 +272,7 @@ def _reasons(drill: DrillRecord) -> tuple[str, ...]:
 
 def _drill(drill: DrillRecord) -> DrillSummary:
     named, impact, work = (drill.first(kind) for kind in ("cause.named", "impact", "work"))
+    passed_over = {field_text(event, "passed_over") for event in drill.of("note")}
     changes = [change for event in drill.of("residue") for change in field_list(event, "changes")]
     return DrillSummary(
         id=drill.id,
@@ -282,7 +283,9 @@ def _drill(drill: DrillRecord) -> DrillSummary:
         expected=dict(drill.expected),
         alerts=tuple(field_text(event, "alert") for event in drill.of("alert.fired")),
         causes=tuple(map(str, field_list(named, "causes"))) if named else None,
-        route=tuple(field_text(event, "scenario") for event in drill.of("route")),
+        route=tuple(
+            title for event in drill.of("route") if (title := field_text(event, "scenario")) not in passed_over
+        ),
         detected_s=field_number(drill.first("alert.fired"), "since_t0_s"),
         named_s=field_number(named, "since_t0_s"),
         restored_s=field_number(drill.first("restored"), "since_t0_s"),
