@@ -326,6 +326,7 @@ PIECES = st.sampled_from([*WORDS.split(), *PHRASES, *BLOCKS])
 
 @given(st.lists(PIECES, max_size=30).map("".join) | st.text())
 @example("--password =|password")
+@example("password=-----BEGIN PRIVATE KEY----------END PRIVATE KEY-----")
 @settings(max_examples=1500, deadline=None)
 def test_cleaning_twice_is_cleaning_once(text: str) -> None:
     redactor = Redactor(["known-secret"])

@@ -154,6 +154,8 @@ _SECRET_YAML = re.compile(
 )
 _SECRET_JSON = re.compile(r"(\"(?:data|stringData)\\{0,7}\":[ \t]{0,8}\{)([^{}]{1,200000})(?=\})")
 _JSON_VALUE = re.compile(r"(:\s{0,64})(\\{0,7}\")((?:[^\"\\]|\\[^\"])*)(\\{0,7}\")")
+_LOOKS = 4
+"""At most, at a text with a key: a value that is hidden may take the key's first or last line with it."""
 _KEY_MARKER = re.compile(r"-----(BEGIN|END) [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _KEY_LINE = re.compile(r"\s*(?:[A-Za-z0-9+/=\\]*|[\w-]{1,20}: [^\n]{0,100})\s*")
 _LONGEST_KEY = 20_000
@@ -189,6 +191,13 @@ class Redactor:
         """
         if not text.isascii():
             text = _SURROGATE.sub("\ufffd", text)
+        for _ in range(_LOOKS):
+            before, text = text, self._clean_once(text)
+            if text == before or "PRIVATE KEY" not in text:
+                break
+        return text
+
+    def _clean_once(self, text: str) -> str:
         if self._known:
             text = self._known.sub(REDACTED, text)
         text = _hide_blocks(text)
