@@ -121,6 +121,7 @@ def test_nobody_is_killed_for_good_where_a_kubelet_starts_him_again(replica: Kub
 
 def test_a_snapshot_stays_as_it_is_and_sees_what_was_scaled(replica: KubeReplica) -> None:
     # Earlier tests have made pods anew; the old ones end.
+    assert comes(lambda: replica.snapshot()["shop/pods/web"] == "1 of 1 ready")
     assert comes(lambda: replica.snapshot() == replica.snapshot())
     before = replica.snapshot()
     assert before["shop/deployments/web/spec.replicas"] == "1"

@@ -9,6 +9,7 @@ from drillbook.replica import Replica
 __all__ = ["PodsEvicted"]
 
 _EVERY_S = 1.0
+_DELETED = "{.items[*].metadata.deletionTimestamp}"
 _STARTED = "status.phase=Running"
 """Only these: pods that are deleted before anything of them runs are made faster than a busy node can remove them."""
 
@@ -37,8 +38,7 @@ class PodsEvicted:
         return f"the pods of {self.app} are deleted as soon as they are there"
 
     def inject(self, replica: Replica) -> None:
-        delete = f"kubectl -n {self.namespace} delete pods -l app={self.app} --field-selector={_STARTED} "
-        delete += "--wait=false --grace-period=1"
+        delete = self._pods("delete", f"--field-selector={_STARTED} --wait=false --grace-period=1")
         keeper = Keeper(lambda: on_machine(replica, delete, strict=False), every_s=_EVERY_S)
         self._keepers.append(keeper)
         keeper.start()
@@ -52,4 +52,13 @@ class PodsEvicted:
         for keeper in self._keepers:
             keeper.stop()
         self._keepers.clear()
-        must_hold(f"{self.app} is left alone", lambda: not self.is_present(replica), within_s=60.0)
+        must_hold(
+            f"{self.app} is left alone", lambda: not (self._ends(replica) or self.is_present(replica)), within_s=60.0
+        )
+
+    def _ends(self, replica: Replica) -> bool:
+        """True where a deleted pod is still there: it may answer until it has gone."""
+        return bool(on_machine(replica, self._pods("get", f"-o jsonpath={_DELETED}")).out.strip())
+
+    def _pods(self, verb: str, more: str) -> str:
+        return f"kubectl -n {self.namespace} {verb} pods -l app={self.app} {more}"

@@ -23,7 +23,7 @@ from drillbook.replica.snapshot import take_folder_snapshot, take_host_snapshot
 
 __all__ = ["KubeReplica"]
 
-_SYSTEM = ("kube-system/deployment/coredns",)
+_SYSTEM = ("kube-system/deployment/coredns", "kube-system/deployment/metrics-server")
 _METRICS = "/apis/metrics.k8s.io/v1beta1/nodes"
 
 
