@@ -39,7 +39,8 @@ NO_SUCH_NAME = "|".join(
         "Name or service not known",
     )
 )
-ASK_FOR_NAMES = (f"{CONNECTIVITY}.1", f"{EXTERNAL}#1.1", f"{EXTERNAL}#1.2", f"{FRONTEND}#1.2")
+BACKEND_ASKS = (f"{CONNECTIVITY}.1", f"{EXTERNAL}#1.1", f"{EXTERNAL}#1.2")
+FRONTEND_ASKS = (f"{FRONTEND}#1.2",)
 
 
 @pytest.mark.verify
@@ -197,7 +198,7 @@ def test_database_is_well(transcript):
         behind = bytes_behind(replicas.out)
         expect(behind < LAG_BYTES, f"fewer than {LAG_BYTES} bytes sent and not applied", behind)
     inside = transcript[f"{CONNECTIVITY}.1"]
-    if was_asked(inside) and not names_are_lost(transcript):
+    if was_asked(inside) and not is_told_no_name(transcript):
         expect(inside.exit_status == 0, "a row for the backend", inside.err or "no answer in time")
 
 
@@ -212,7 +213,7 @@ def test_redis_is_well(transcript):
     used, limit = redis_memory(transcript[f"{REDIS}#1.2"].out)
     expect(not limit or used < 0.95 * limit, "below 95 % of maxmemory", f"used {used}, maxmemory {limit}")
     inside = transcript[f"{EXTERNAL}#1.1"]
-    if was_asked(inside) and not names_are_lost(transcript):
+    if was_asked(inside) and not is_told_no_name(transcript):
         expect(inside.out.strip() == "PONG", "PONG for the backend", inside.err or inside.out or "no answer in time")
 
 
@@ -222,7 +223,7 @@ def test_external_api_answers(transcript):
     """What is not ours answers, where there is a backend that can ask."""
     transcript.told(f"{DEEP}.5")
     answer = transcript[f"{EXTERNAL}#1.2"]
-    if was_asked(answer) and not names_are_lost(transcript):
+    if was_asked(answer) and not is_told_no_name(transcript):
         expect(answer.exit_status == 0, "HTTP 200 from the external API", answer.err or answer.out)
 
 
@@ -231,13 +232,14 @@ def test_external_api_answers(transcript):
 def test_backend_is_well(transcript):
     """The backend has its pods, unless it is database or Redis that it waits for."""
     counts = ready_counts(transcript.told(f"{DEEP}.5"))
-    if names_are_lost(transcript):
+    if is_told_no_name(transcript, (*BACKEND_ASKS, *FRONTEND_ASKS)):
         return  # it finds nobody, and nobody finds it
     if transcript.find(SESSIONS_REFUSED, among=[f"{CONNECTIVITY}.2"]):
         return  # it waits for a session, whoever else still gets one
     waits_for = [name for name in ("postgres-primary", "redis-master") if not is_ready(counts, name)]
     reached = transcript[f"{CONNECTIVITY}.1"], transcript[f"{EXTERNAL}#1.1"]
-    if not waits_for and not any(was_asked(answer) and answer.exit_status for answer in reached):
+    is_cut_off = is_told_no_name(transcript)
+    if not waits_for and (is_cut_off or not any(was_asked(answer) and answer.exit_status for answer in reached)):
         expect_ready(transcript, "backend-deployment")
 
 
@@ -267,9 +269,9 @@ def is_ready(counts, name):
     return ready == wanted > 0
 
 
-def names_are_lost(transcript):
-    """Return whether nobody who asked for a name was told it: then it is not what they asked for that is down."""
-    asked = [transcript[id_] for id_ in ASK_FOR_NAMES]
+def is_told_no_name(transcript, asks=BACKEND_ASKS):
+    """Return whether somebody asked for a name and nobody was told it: what they asked for need not be down then."""
+    asked = [transcript[id_] for id_ in asks]
     asked = [answer for answer in asked if was_asked(answer)]
     return bool(asked) and all(re.search(NO_SUCH_NAME, answer.err) for answer in asked)
 
