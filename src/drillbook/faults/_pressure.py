@@ -73,10 +73,14 @@ class Pressure:
         """Return shell text that presses while the main process lives, and prints the process group of what presses."""
         mine, theirs = (_LAST, _FIRST) if self.takes_children else (_FIRST, _LAST)
         rank = (
-            f"echo {mine} >/proc/{main}/oom_score_adj && "
-            f"for p in $(cat /proc/{main}/task/*/children); do echo {theirs} >/proc/$p/oom_score_adj; done"
+            f"echo {mine} >/proc/{main}/oom_score_adj && for of in /proc/{main}/task/*/children; do "
+            f"read -r children <$of; for p in $children; do echo {theirs} >/proc/$p/oom_score_adj; done; done"
         )
         hold = f"(head -c {self.held_bytes} /dev/zero; exec tail --pid={main} -s 0.05 -f /dev/null) | tail"
         joined = shlex.quote(f"echo $$ >{cgroup}/cgroup.procs && {hold}")
-        both = f"sh -c {joined} & while kill -0 {main}; do {rank}; sleep {_RANK_EVERY_S}; done"
-        return f"{rank}; kill -0 {main} && {{ setsid sh -c {shlex.quote(both)} >/dev/null 2>&1 </dev/null & echo $!; }}"
+        # Nothing of the loop is a program: what starts one so often is a load itself, where starting one is dear.
+        ranks = f"exec 9<> <(:); while kill -0 {main}; do {rank}; read -rt {_RANK_EVERY_S} -u 9; done"
+        both = f"sh -c {joined} & {ranks}"
+        return (
+            f"{rank}; kill -0 {main} && {{ setsid bash -c {shlex.quote(both)} >/dev/null 2>&1 </dev/null & echo $!; }}"
+        )

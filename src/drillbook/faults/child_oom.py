@@ -11,7 +11,7 @@ from drillbook.units import format_bytes
 __all__ = ["ChildOutOfMemory"]
 
 _NEXT_KILL_WITHIN_S = 10.0
-"""A supervisor starts the next child within some seconds."""
+"""A supervisor starts the next child within some seconds; on a slow machine within one healthy start of everything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,8 @@ class ChildOutOfMemory:
         if not self._pressure.has_killed(replica) or not service.is_running():
             return False
         before = service.oom_kills()
-        goes_on = poll(lambda: service.oom_kills() > before, within_s=_NEXT_KILL_WITHIN_S, clock=SystemClock())
+        within_s = max(_NEXT_KILL_WITHIN_S, replica.healthy_start_s)
+        goes_on = poll(lambda: service.oom_kills() > before, within_s=within_s, clock=SystemClock())
         return goes_on and service.is_running()
 
     def revert(self, replica: Replica) -> None:
