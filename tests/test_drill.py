@@ -184,6 +184,14 @@ def test_budgets_are_in_production_seconds_and_quote_the_document(stage):
     assert budget["spent_s"] > budget["drill_s"] + 54.0  # the alert's own 60 s stand in the drill for 6 s
 
 
+def test_a_limit_for_the_alert_counts_what_production_would_have_waited_for_it(stage):
+    stage.run(budgets=[Budget(Milestone.DETECTED, "Service not restored within 15 minutes")])
+    budget = stage.of("budget")[0]
+    assert (budget["name"], budget["met"]) == ("detected", True)
+    assert budget["drill_s"] == pytest.approx(stage.of("alert.fired")[0]["since_t0_s"], abs=0.1)
+    assert budget["spent_s"] >= budget["drill_s"] + 54.0
+
+
 def test_a_budget_that_the_document_does_not_state_is_an_error_before_anything_starts(stage):
     with pytest.raises(RunbookError, match="within 7 minutes"):
         stage.run(budgets=[Budget(Milestone.RESTORED, "within 7 minutes")])

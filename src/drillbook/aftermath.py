@@ -36,7 +36,11 @@ def reckon_impact(course: Course, client: Client, slo: Slo, clock: Clock) -> Non
 
 def reckon_budgets(course: Course, lines: Mapping[Budget, int]) -> None:
     """Record, for each limit that the document states, the production seconds that the drill stands for."""
-    reached = {Milestone.NAMED: course.named_s, Milestone.RESTORED: course.restored_s}
+    reached = {
+        Milestone.DETECTED: course.detected_s,
+        Milestone.NAMED: course.named_s,
+        Milestone.RESTORED: course.restored_s,
+    }
     missed: list[str] = []
     for budget, line in lines.items():
         at_s = reached.get(budget.milestone)

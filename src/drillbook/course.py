@@ -18,6 +18,7 @@ class Course:
         timeline: The record.
         facts: What the verdict will rest on.
         t0_s: When the fault's effect was confirmed.
+        detected_s: When the declared alert had fired, or None.
         named_s: When diagnosis was done, or None.
         restored_s: When the first of the rounds that hold began, or None.
         held_s: When that round had ended green: from here on nobody should feel anything, or None.
@@ -31,6 +32,7 @@ class Course:
     facts: Facts = field(default_factory=Facts)
     began_s: float = 0.0
     t0_s: float = 0.0
+    detected_s: float | None = None
     named_s: float | None = None
     restored_s: float | None = None
     held_s: float | None = None

@@ -302,6 +302,8 @@ class _Drilling:
             for wait in self.replica.waits:
                 self.timeline.add("wait", what=wait.what, production_s=wait.production_s, drill_s=wait.drill_s)
                 self.course.compress(wait.production_s - wait.drill_s)
+            if wanted in (self.facts.alerts or ()):
+                self.course.detected_s = self.timeline.now_s()
 
     def _has_heard(self, wanted: str | None = None) -> bool:
         """Take down which alerts fire now; return whether the wanted one has fired, or any where none is."""

@@ -78,7 +78,6 @@ def _context(record: Record, utc: datetime | None) -> dict[str, object]:
         "drills": _drills(record, summary),
         "items": _items(record),
         "notes": list(record.of("note")),
-        "findings": list(record.of("finding")),
         "accounts": account_of_record(record.events),
     }
 

@@ -125,7 +125,6 @@ class Summary:
         not_checked: What was not run, and why.
         drills: One each.
         blind: Checks that never went red under any fault.
-        findings: About documents and alerts.
         running: What was running where the record stops without an end, or None.
         exit_status: Pytest's own, or None.
         versions: Name -> version.
@@ -149,7 +148,6 @@ class Summary:
     not_checked: tuple[NotChecked, ...]
     drills: tuple[DrillSummary, ...]
     blind: tuple[str, ...]
-    findings: tuple[str, ...]
     running: str | None
     exit_status: int | None
     versions: Mapping[str, str]
@@ -187,7 +185,6 @@ def summarise(events: Iterable[Event], utc: datetime | None = None) -> Summary:
         not_checked=tuple(_not_checked(record.checks)),
         drills=tuple(_drill(drill) for drill in record.drills),
         blind=tuple(str(item) for event in record.of("blind") for item in field_list(event, "items")),
-        findings=tuple(field_text(event, "text") for event in record.events if event.get("kind") == "finding"),
         running=None if utc else interrupted_at(record.events),
         exit_status=_whole(record.end, "exit_status"),
         versions={str(name): str(each) for name, each in _mapping(record.begin, "versions").items()},
