@@ -51,7 +51,7 @@ TABLE = (
     ),
     Case(
         "oom-child",
-        (ChildOutOfMemory("backend", parse_bytes("140M")),),
+        (ChildOutOfMemory("backend", parse_bytes("148M")),),
         alert="DMARCBackendDown",
         cause="Scenario 2",
         heals="Scenario 2",
