@@ -398,6 +398,35 @@ test $x
 printf $x
 exit 1
 curl -H -K http://x
+docker -v rm -f x
+docker --version compose down
+docker -v exec c rm -rf /
+echo FLUSHALL | nc localhost 6379
+nc localhost 6379 < /tmp/commands
+kubectl exec p -- sh -c "printf 'FLUSHALL' | nc localhost 6379"
+psql -c "SELECT 1 AS \"'\"; DROP TABLE x; SELECT 1 AS \"'\""
+mysql -e "SELECT \"'\"; DROP TABLE x; SELECT \"'\""
+mysql -e "SELECT NEXT VALUE FOR s"
+sh -c "echo \$'\\'; touch /tmp/x #'"
+echo $'\'; touch /tmp/x #'
+rpm -q --qf x --pipe 'rm -rf /srv' bash
+rpm -qa --queryformat='%{lua:os.execute"touch /tmp/p"}'
+rpm -V --qf x --setperms bash
+x=-v; test "$x" 'a[$(touch /tmp/p)]'
+test "$(echo -v)" 'a[$(touch /tmp/p)]'
+ksh -c "[ 'a[\$(touch /tmp/p)]' -eq 0 ]"
+sed 's/[/]/p;s/w /tmp/g' f
+sed 's#[#]#p;s#w /tmp/x#y#' f
+sed 's/[]/]/p;s/w /tmp/g' f
+sed 's/[^]/]/p;s/w /tmp/g' f
+sed -n '/[/]/w /tmp/x' f
+git branch -- new
+git tag -- v1
+git branch -l new
+pmap -N /tmp/x 1
+pmap -n 1
+printf '%n' PATH
+printf -- '%5n' PATH
 rpm -q --eval x
 """.strip().split("\n")
 EVASIONS = [line for line in EVASIONS if line not in ("ls # comment",)] + [
@@ -627,6 +656,21 @@ rpm -q --quiet nginx 2>&1
 rpm -q --queryformat="%{VERSION}" nginx
 apk -e info nginx
 apk -e -v info nginx
+rpm -qa
+rpm -V bash
+docker -v
+docker --version
+nc -zv localhost 5432
+pmap -x 1
+git tag -l 'v*'
+git branch --list
+git log --oneline -- src
+psql -c "SELECT \"Name\" FROM shops WHERE city = 'Rome'"
+printf '100%%\n'
+sed -n '/[Ee]rror/p' app.log
+sed 's/[^a-z]/_/g' app.log
+sed -e 's|[[:space:]]*$||' app.log
+test "$x" = "[ok]"
 pacman -Q nginx
 brew info --formula --json nginx
 pip list --no-index --format=json

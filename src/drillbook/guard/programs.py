@@ -19,7 +19,7 @@ HARMLESS = frozenset(
     "sha512sum "
     "b2sum cksum sum cut paste comm fold fmt expand unexpand tr rev seq df du ls dir cmp diff lsblk lscpu lsmem "
     "lsmod lsns "
-    "vmstat mpstat pgrep pidof pstree pmap ps netstat tracepath host dig printenv mountpoint sleep grep egrep "
+    "vmstat mpstat pgrep pidof pstree ps netstat tracepath host dig printenv mountpoint sleep grep egrep "
     "fgrep zcat bzcat xzcat jq which whereis type lsb_release strings last numfmt expr column findmnt pg_isready "
     "[".split()
 )
@@ -82,11 +82,24 @@ def _without_or(script: str) -> str:
     return script.replace("||", "")
 
 
-_SED_ADDRESS = r"(?:\d+|\$|/(?:[^/\\\n]|\\[^\n])*/I?)"
+def _sed_pattern(delimiter: str) -> str:
+    """Match a pattern up to its delimiter; what has one within brackets ends elsewhere for sed, and is left out.
+
+    So are brackets that begin with ``]`` or ``^]``: where they end is a question of their first character.
+    """
+    within = rf"\[\^?[^\]^{delimiter}\n][^\]{delimiter}\n]*\]"
+    return rf"(?:[^{delimiter}\\\n\[]|\\[^\n]|{within})*"
+
+
+def _sed_substitution(delimiter: str) -> str:
+    edge = re.escape(delimiter)
+    return rf"s{edge}{_sed_pattern(delimiter)}{edge}(?:[^{delimiter}\\\n]|\\[^\n])*{edge}[gpiI\d]*"
+
+
+_SED_ADDRESS = rf"(?:\d+|\$|/{_sed_pattern('/')}/I?)"
 _SED_COMMAND = (
     rf"(?:{_SED_ADDRESS}(?:,(?:{_SED_ADDRESS}|\+\d+))?!?\s*)?"
-    r"(?:[pdqDGHhgxNnl=]|s/(?:[^/\\\n]|\\[^\n])*/(?:[^/\\\n]|\\[^\n])*/[gpiI\d]*|s\|(?:[^|\\\n]|\\[^\n])*\|(?:[^|\\\n]|\\[^\n])*\|[gpiI\d]*"
-    r"|s#(?:[^#\\\n]|\\[^\n])*#(?:[^#\\\n]|\\[^\n])*#[gpiI\d]*)"
+    rf"(?:[pdqDGHhgxNnl=]|{'|'.join(map(_sed_substitution, '/|#'))})"
 )
 
 
@@ -169,7 +182,7 @@ def _curl_option(option: str, value: str, asks: bool) -> None:
 
 _DOCKER_VERBS = {
     "ps": "", "images": "", "inspect": "", "logs": "", "top": "", "stats": "", "events": "", "version": "", "info": "",
-    "port": "", "diff": "", "history": "", "--version": "", "-v": "",
+    "port": "", "diff": "", "history": "",
     "container": "ls list ps inspect logs stats top port diff",
     "image": "ls list inspect history",
     "network": "ls list inspect",
@@ -184,6 +197,8 @@ _COMPOSE_VERBS = frozenset("ps logs top images port events version ls config sta
 
 
 def _docker(program: str, arguments: Sequence[str]) -> None:
+    if list(arguments) in (["--version"], ["-v"]):
+        return  # alone: in front of a verb they say nothing, and the verb is carried out
     verb = arguments[0] if arguments else ""
     if verb not in _DOCKER_VERBS:
         raise Refusal(f"{program} {verb}".strip() + " is not known to only read")
@@ -277,7 +292,12 @@ def _git(program: str, arguments: Sequence[str]) -> None:
     if any("%G" in (value or "") or DYNAMIC in (value or "") for _, value in found):
         raise Refusal("git runs a program of its configuration for %G")
     names = [option for option, _ in found]
-    lists = {"-l", "--list", "--contains", "--merged", "--no-merged", "--points-at"} & {*names}
+    if verb in ("branch", "tag", "remote", "reflog"):
+        operands += rest[limit + 1 :]  # no paths: they have none
+    listing = {"--list", "--contains", "--merged", "--no-merged", "--points-at"}
+    if verb == "tag":
+        listing.add("-l")  # before git 2.19 `git branch -l NAME` made a branch
+    lists = listing & {*names}
     if verb in ("branch", "tag") and operands and not lists:
         raise Refusal(f"git {verb} {operands[0]} makes a {verb}")
     if verb == "remote" and (operands or names not in ([], ["-v"])):
@@ -350,11 +370,34 @@ def _nslookup(program: str, arguments: Sequence[str]) -> None:
 def _printf(program: str, arguments: Sequence[str]) -> None:
     if not arguments or arguments[0].startswith(("-v", DYNAMIC)):
         raise Refusal("printf -v sets a variable")
+    if re.search(r"%[^%a-zA-Z]*n", " ".join(arguments[:2]).replace("%%", "")):
+        raise Refusal("printf %n sets a variable")
 
 
 def _test(program: str, arguments: Sequence[str]) -> None:
     if any(word in ("-v", "-R") for word in arguments):
         raise Refusal(f"{program} -v can run commands")
+    if any("[" in word and re.search(r"\$|`", word) for word in arguments):
+        raise Refusal(f"{program} can run what stands in an index")
+
+
+def _rpm(program: str, arguments: Sequence[str]) -> None:
+    spec = Spec(
+        flags="qailfVcdRs", long="query verify quiet all info list file configfiles", long_valued="queryformat qf"
+    )
+    found, _ = options(program, arguments, spec)
+    names = {option for option, _ in found}
+    if not names & {"-q", "--query", "-V", "--verify"}:
+        raise Refusal(f"{program} is not known to only read without -q")
+    for _, value in found:
+        if value and re.search(rf"%\(|%\{{\s*lua|[|`$]|{DYNAMIC}", value):
+            raise Refusal(f"the {program} format {value} is not known to only read")
+
+
+def _nc(program: str, arguments: Sequence[str]) -> None:
+    found, operands = options(program, arguments, Spec(flags="zvun46", valued="w"))
+    if "-z" not in {option for option, _ in found} or len(operands) > 2:
+        raise Refusal(f"{program} without -z sends what it reads")
 
 
 _IP_OBJECT = r"(a|addr|address|l|link|r|route|n|neigh|neighbor|neighbour|rule|maddr|netns)"
@@ -462,7 +505,8 @@ RULES: dict[str, Rule] = {
     "mount": _words(r"", r"-p", r"-l"),
     "sysctl": _only(Spec(flags="neaNA", long="all values ignore names"), operand=r"[\w./*-]+"),
     "blockdev": _words(r"--report( \S+)?", r"--get\w+ \S+"),
-    "nc": _only(Spec(flags="zvun46", valued="w"), most=2),
+    "nc": _nc,
+    "pmap": _only(Spec(flags="xXdqp", valued="A", long="extended device quiet show-path"), operand=r"\d+"),
     "nslookup": _nslookup,
     "printf": _printf,
     "test": _test,
@@ -489,7 +533,7 @@ RULES: dict[str, Rule] = {
         Spec(flags="WlLsS", valued="f", long="show list status listfiles search", long_valued="showformat")
     ),
     "dpkg": _only(Spec(flags="lLsS", long="list status listfiles search print-architecture")),
-    "rpm": _words(r"(-q|-qa|-qi|-ql|-qf|-V)( --quiet)?( --queryformat=[^(|]*| --qf [^(|]*)?( [\w./+:@][\w./+:@-]*)*"),
+    "rpm": _rpm,
     "apk": _words(r"(-e |-v )*(info|list)( -[evLd]+)*( [\w./+][\w./+-]*)*"),
     "pacman": _words(r"-Q[ilkqe]*( [\w./+][\w./+-]*)*"),
     "pkg": _words(r"query %[nv] \S+"),

@@ -9,7 +9,7 @@ _META = re.compile(r"\\(?:l|d[a-z]*|conninfo|dn|du)\+?(?:\s+[\w.*]+)?")
 _CHANGING = re.compile(
     r"\b(?:insert|update|delete|merge|replace|create|drop|alter|truncate|grant|revoke|copy|call|do|set|lock|vacuum|reindex|"
     r"cluster|into|execute|prepare|perform|listen|notify|refresh|import|load|analyze|analyse|begin|commit|rollback|handler|"
-    r"outfile|dumpfile|shutdown|kill|flush|purge|reset|install|share)\b",
+    r"outfile|dumpfile|shutdown|kill|flush|purge|reset|install|share|next\s+value)\b",
     re.IGNORECASE,
 )
 _BEFORE_A_BRACKET = frozenset(
@@ -36,8 +36,9 @@ def refuse_sql(text: str) -> str | None:
         return None
     if re.search(r"[^\t\n -~]|\\|\$|--|/\*|#|`", text):
         return "comments, escapes and dollar quotes in SQL are not looked into"
-    plain = re.sub(r"'(?:[^']|'')*'", "''", text)
-    if "'" in plain.replace("''", ""):
+    # One scan for both kinds: a quote within the other kind is none. Names and strings, whichever "…" is, hold no keywords.
+    plain = re.sub(r"""'(?:[^']|'')*'|"(?:[^"]|"")*\"""", lambda found: found[0][0] * 2, text)
+    if re.search(r"""['"]""", plain.replace("''", "").replace('""', "")):
         return "a quote in the SQL is not closed"
     for statement in plain.split(";"):
         if statement.strip() and not _STARTS.match(statement.strip()):

@@ -17,14 +17,14 @@ _GROUPS = frozenset(
     "program list pipeline subshell compound_statement negated_command if_statement elif_clause else_clause "
     "while_statement do_group".split()
 )
-_PARTS_OF_WORDS = frozenset("word string string_content raw_string number concatenation ansi_c_string".split())
+_PARTS_OF_WORDS = frozenset("word string string_content raw_string number concatenation".split())
 _PARTS_OF_TESTS = _PARTS_OF_WORDS | frozenset(
     "test_operator unary_expression binary_expression parenthesized_expression regex extglob_pattern".split()
 )
 _OWN_VARIABLE = re.compile(r"[a-z_][a-z0-9_]*")
 _SYSTEM_FOLDER = re.compile(r"/(?:usr/)?(?:local/)?s?bin/[\w.+-]+")
 _FREE_WORDS = frozenset({"echo", "printf", "test", "["})
-_SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh"})
+_SHELLS = frozenset({"sh", "bash", "dash", "ash"})
 _SHELLS_C = frozenset({"-c", "-ec", "-euc", "-eu"})
 
 
