@@ -97,3 +97,8 @@ def test_a_broken_request_function_is_told_and_not_swallowed():
 def test_two_failures_in_a_row_are_an_outage_and_one_is_chance():
     assert failed_again(calls(False, False, True, False, True), 2.0) == 0
     assert failed_again(calls(True, True, False, False, False, True), 1.0) == 2
+
+
+def test_every_other_failure_is_an_outage_too():
+    assert failed_again(calls(*([True, False] * 3)), 0.0) == 3
+    assert failed_again(calls(*([True] * 30 + [False]) * 3), 0.0) == 0

@@ -29,6 +29,16 @@ def test_the_last_record_of_a_command_counts():
     assert Transcript([SEEN, again])["look#1.1"] is again
 
 
+def test_what_was_not_kept_may_hold_what_was_looked_for():
+    cut = Transcript([Record("look#1.1", "dmesg", "dmesg", 0, "first\nlast", dropped_bytes=10)])
+    assert cut.find("last", among=["look#1.1"]) == "last"
+    for among in (["look#1.1"], []):
+        with pytest.raises(TargetUnreachable, match="10 bytes more than are kept"):
+            cut.find("oom", among=among)
+    with pytest.raises(TargetUnreachable, match="not all that it said is known"):
+        cut["look#1.1"]
+
+
 def test_a_finding_says_what_was_expected_and_seen():
     expect(True, "a sale", "nothing")
     with pytest.raises(Finding) as found:

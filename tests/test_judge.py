@@ -187,6 +187,12 @@ def test_a_loss_that_the_document_warns_of_passes_and_one_beside_it_does_not():
     assert judge(warned, replace(good(), work=beside))[0] is Outcome.FAILED
 
 
+def test_a_loss_is_not_declared_where_no_account_of_work_is_kept():
+    outcome, reasons = judge(replace(HEALS, loses=("strategy-4#1.1",)), good())
+    assert outcome is Outcome.FAILED
+    assert "keeps no account" in reasons[0]
+
+
 def test_a_declared_loss_that_does_not_happen_fails():
     outcome, reasons = judge(replace(HEALS, loses=(FLUSH,)), replace(good(), work=Work(accepted=5, done=5)))
     assert outcome is Outcome.FAILED

@@ -308,3 +308,169 @@ def test_workers_write_into_the_run_s_folder(shop):
     assert result.ret not in {pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.OK}
     (folder,) = shop.path.glob("reports/*")
     assert {path.name for path in folder.glob("run*.jsonl")} >= {"run.jsonl", "run-gw0.jsonl"}
+
+
+def checks_are(shop: pytest.Pytester, text: str) -> None:
+    (shop.path / "checks" / "test_shop.py").write_text("import pytest\n" + text, encoding="utf-8")
+
+
+def test_fixtures_that_checks_share_look_anew_in_each_round(shop):
+    checks_are(
+        shop,
+        """
+@pytest.fixture(scope="session")
+def state():
+    with open("state") as file:
+        seen = file.read()
+    with open("state", "w") as file:
+        file.write("closed")
+    return seen
+
+@pytest.mark.verify
+def test_open(state):
+    assert state.strip() == "open"
+
+@pytest.mark.verify
+def test_still_open(state):
+    assert state.strip() == "open"
+""",
+    )
+    assert run(shop, "-m", "verify", "--target", "here").ret == 1
+    assert summary(shop)["verdict"] == "FAILED"
+
+
+def test_verification_has_no_transcript_which_is_read_once(shop):
+    checks_are(shop, "@pytest.mark.verify\ndef test_open(transcript): pass\n")
+    result = run(shop, "-m", "verify", "--target", "here")
+    assert result.ret == 1
+    assert "verification looks anew in each round" in result.stdout.str()
+
+
+@pytest.mark.parametrize(
+    "skips",
+    [
+        "def test_skips(): pytest.skip('cannot reach the database')",
+        "@pytest.mark.parametrize('name', [])\n@pytest.mark.verify\ndef test_skips(name): pass",
+        "def test_skips(subtests):\n    with subtests.test():\n        pytest.skip('no credentials')",
+    ],
+    ids=["itself", "for want of parameters", "in a subtest"],
+)
+def test_what_did_not_look_is_not_green_beside_what_did(shop, skips):
+    checks_are(shop, f"@pytest.mark.verify\ndef test_open(): pass\n\n@pytest.mark.verify\n{skips}\n")
+    result = run(shop, "-m", "verify", "--target", "here")
+    assert result.ret == 1
+    assert summary(shop)["verdict"] == "UNKNOWN"
+    assert "UNKNOWN" in result.outlines[-1]
+
+
+def test_a_check_that_looked_in_one_round_only_is_not_verified(shop):
+    checks_are(
+        shop,
+        "AGAIN = []\n\n@pytest.mark.verify\ndef test_open():\n"
+        "    if not AGAIN:\n        AGAIN.append(1)\n        pytest.skip('not up yet')\n",
+    )
+    assert run(shop, "-m", "verify", "--target", "here").ret == 1
+
+
+def test_a_subtest_that_is_red_makes_its_check_red(shop):
+    checks_are(shop, "@pytest.mark.verify\ndef test_open(subtests):\n    with subtests.test():\n        assert False\n")
+    assert run(shop, "-m", "verify", "--target", "here").ret == 1
+    assert summary(shop)["verdict"] == "FAILED"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--lf"], ["-o", "python_functions=test_a"], ["checks/test_shop.py::test_a"]],
+    ids=["the last failed", "other names", "a node id"],
+)
+def test_checks_that_were_not_even_collected_are_counted(shop, options):
+    checks_are(
+        shop,
+        "@pytest.mark.verify\ndef test_a():\n    assert open('state').read() == 'open\\n'\n\n"
+        "@pytest.mark.verify\ndef test_b():\n    assert open('state').read() != 'open\\n'\n",
+    )
+    (shop.path / "state").write_text("closed\n", encoding="utf-8")
+    shop.runpytest_subprocess("checks", "-m", "verify", "--target", "here")
+    (shop.path / "state").write_text("open\n", encoding="utf-8")
+    where = [] if "::" in options[0] else ["checks"]
+    result = shop.runpytest_subprocess(*where, *options, "-m", "verify", "--target", "here")
+    assert "1 of 1 checks green in 2 rounds, 1 left out by options" in result.outlines[-1]
+
+
+@pytest.mark.parametrize("option", ["--target=here", "--target=nonsense", "--soak=1s", "--wait=1s", "--incident=I-1"])
+def test_an_option_that_nothing_comes_of_is_refused(shop, option):
+    result = run(shop, option)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "nothing comes of it without -m verify or -m diagnose" in result.stderr.str()
+
+
+@pytest.mark.parametrize("job", ["verify", "diagnose"])
+def test_a_run_that_somebody_ended_proves_nothing_whatever_its_exit_status(shop, job):
+    checks_are(
+        shop,
+        f"SEEN = []\n\n@pytest.mark.{job}\ndef test_a(): pass\n\n@pytest.mark.{job}\ndef test_b():\n"
+        f"    SEEN.append(1)\n    if len(SEEN) == {2 if job == 'verify' else 1}:\n"
+        f"        pytest.exit('enough', returncode=0)\n\n@pytest.mark.{job}\ndef test_c(): pass\n",
+    )
+    result = run(shop, "-m", job, "--target", "here")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert summary(shop)["verdict"] == "UNKNOWN"
+    assert "2 rounds" not in result.outlines[-1]
+    junit = next(shop.path.glob("reports/*/junit.xml")).read_text(encoding="utf-8")
+    assert 'errors="1"' in junit
+
+
+def test_a_drill_that_skipped_itself_is_told(shop):
+    chaos = shop.path / "chaos" / "test_shop.py"
+    chaos.parent.mkdir()
+    chaos.write_text("import pytest\n\n@pytest.mark.chaos\ndef test_drill(): pytest.skip('later')\n", encoding="utf-8")
+    assert shop.runpytest_subprocess("chaos", "-p", "no:cacheprovider", "-m", "chaos").ret == 1
+    assert summary(shop)["verdict"] == "UNKNOWN"
+
+
+def test_an_ordinary_test_is_not_taken_for_a_check(shop):
+    checks_are(shop, "@pytest.mark.verify\ndef test_a(): pass\n\n@pytest.mark.smoke\ndef test_b(): assert False\n")
+    result = run(shop, "-m", "verify or smoke", "--target", "here", "-W", "ignore")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "test_b is no check of a real system" in result.stderr.str()
+
+
+def test_what_tears_down_red_is_an_error_of_its_check_and_not_a_verdict_of_green(shop):
+    checks_are(
+        shop,
+        "@pytest.fixture(scope='module')\ndef shared():\n    yield\n    assert False, 'left open'\n\n"
+        "@pytest.mark.verify\ndef test_a(shared): pass\n\n@pytest.mark.verify\ndef test_b(): pass\n",
+    )
+    assert run(shop, "-m", "verify", "--target", "here").ret == 1
+    assert summary(shop)["verdict"] == "UNKNOWN"
+
+
+def test_a_check_that_writes_by_its_class_is_not_run_on_a_real_system(shop):
+    checks_are(
+        shop,
+        "@pytest.mark.verify(writes=True)\nclass TestSale:\n    @pytest.mark.verify\n"
+        "    def test_sells(self, operator):\n        open('sale', 'w').close()\n",
+    )
+    run(shop, "-m", "verify", "--target", "here")
+    assert not (shop.path / "sale").exists()
+
+
+def test_reads_vouches_for_a_command_and_not_for_the_check_that_covers_it(shop):
+    target = shop.path / "targets" / "here.toml"
+    target.write_text('reads = ["verification#1.1"]\n' + target.read_text(encoding="utf-8"), encoding="utf-8")
+    replace_checks(shop, 'answer = runs("verification#1.1")', 'answer = runs("strategy-1-open-the-shop#1.1")')
+    (shop.path / "state").write_text("closed\n", encoding="utf-8")
+    assert run(shop, "-m", "verify", "--target", "here").ret == 1
+    assert (shop.path / "state").read_text(encoding="utf-8") == "closed\n"
+    assert summary(shop)["verdict"] == "UNKNOWN"
+
+
+def test_the_record_says_that_another_host_than_the_first_answered(shop):
+    target = shop.path / "targets" / "here.toml"
+    target.write_text(
+        target.read_text(encoding="utf-8").replace('["local:"]', '["docker://no-such-shop", "local:"]'),
+        encoding="utf-8",
+    )
+    assert run(shop, "-m", "verify", "--target", "here").ret == 0
+    page = next(shop.path.glob("reports/*/report.html")).read_text(encoding="utf-8")
+    assert "docker://no-such-shop did not answer" in page

@@ -463,3 +463,20 @@ def test_a_browser_takes_the_style_and_finds_nothing_to_complain_about(tmp_path:
     assert "CONSOLE" not in run.stderr
     assert "<script" not in run.stdout
     assert run.stdout.count('<svg class="picture') == 6
+
+
+def test_a_drill_that_ran_twice_is_shown_with_its_graver_end():
+    events = [
+        {"kind": kind, "drill": "shop/kill", "outcome": outcome}
+        for outcome in ("FAILED", "PASSED")
+        for kind in ("drill.begin", "drill.end")
+    ]
+    assert [drill.outcome for drill in summarise(events).drills] == ["FAILED"]
+    assert 'failures="1"' in junit_xml(events)
+
+
+def test_a_run_that_proves_nothing_has_a_case_that_says_so():
+    green_once = {"kind": "check", "item": "test_a", "job": "verify", "outcome": "PASSED", "round": 1}
+    page = junit_xml([green_once, {"kind": "run.end", "exit_status": 1}])
+    assert 'errors="1"' in page
+    assert "one round only" in page

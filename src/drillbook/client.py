@@ -12,6 +12,8 @@ from drillbook.site import Slo
 
 __all__ = ["Call", "Client", "Impact", "failed_again", "impact"]
 
+_SEVERAL, _OFTEN = 3, 0.1
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -95,12 +97,15 @@ def _down_s(looks: Sequence[tuple[float, bool]], begin_s: float, end_s: float) -
 
 
 def failed_again(calls: Sequence[Call], begin_s: float) -> int:
-    """Return how many requests sent since a moment failed right after another one that failed.
+    """Return how many requests sent since a moment failed again: right after another one that failed, or too often.
 
-    One alone may be chance on a busy machine; two in a row are an outage, however short.
+    One alone may be chance on a busy machine. Two in a row are an outage, however short, and so are several that are
+    more than a tenth of all: one of two instances is down.
     """
     since = [call for call in calls if call.at_s >= begin_s]
-    return sum(not (one.ok or other.ok) for one, other in pairwise(since))
+    failed = sum(not call.ok for call in since)
+    is_often = failed >= _SEVERAL and failed > _OFTEN * len(since)
+    return sum(not (one.ok or other.ok) for one, other in pairwise(since)) or (failed if is_often else 0)
 
 
 class Client:

@@ -32,6 +32,7 @@ class Record:
         err: Its stderr.
         skipped: Why it was not run or has no output, or None.
         phase: Of its section.
+        dropped_bytes: How much it printed that was not kept, from the middle of a stream.
     """
 
     id: str
@@ -42,6 +43,18 @@ class Record:
     err: str = ""
     skipped: str | None = None
     phase: Phase = Phase.DIAGNOSE
+    dropped_bytes: int = 0
+
+    def whole(self) -> "Record":
+        """Return this record.
+
+        Raises:
+            TargetUnreachable: More was printed than is kept, so that something is not there means nothing.
+        """
+        if self.dropped_bytes:
+            problem = f"printed {self.dropped_bytes} bytes more than are kept, so not all that it said is known"
+            raise TargetUnreachable(self.id, problem, hint="let the command print less: tail, grep, --since")
+        return self
 
     def lines(self) -> Iterator[str]:
         """Yield the lines of stdout, then those of stderr."""
@@ -76,17 +89,13 @@ class Transcript:
 
         Raises:
             TargetUnreachable: The command has no output here (not run, refused, its program missing, or its target did
-                not answer), so what it would have said is unknown.
+                not answer), or more than is kept, so what it would have said is unknown.
         """
+        return self._last(id_).whole()
+
+    def _last(self, id_: str) -> Record:
         self.read.add(id_)
-        for record in reversed(self._records):
-            if record.id == id_:
-                if record.skipped:
-                    raise TargetUnreachable(id_, f"has no output to look at: {record.skipped}")
-                if record.exit_status in _CANNOT_RUN and not _ENDED.search(record.err):
-                    raise TargetUnreachable(id_, f"could not be run: {record.err.strip()[-200:] or record.text}")
-                return record
-        raise TargetUnreachable(id_, "is not in the transcript, so what it would have said is unknown")
+        return _last_of(self._records, id_)
 
     def told(self, id_: str) -> Record:
         """Return the last record of a command whose silence is to mean something.
@@ -108,18 +117,31 @@ class Transcript:
             among: Ids of the commands to look at; all of them where it is empty.
 
         Raises:
-            TargetUnreachable: One of ``among`` has no output; or nothing matches, and some command has none.
+            TargetUnreachable: One of ``among`` has no output; or nothing matches, and some command has none, or more
+                than is kept.
         """
-        records = [self[id_] for id_ in among] if among else self._records
+        records = [self._last(id_) for id_ in among] if among else self._records
         found = next((line for record in records for line in record.lines() if re.search(pattern, line)), None)
-        if found is None and not among:
+        if found is None:
             for record in records:
-                self.for_one_reader()[record.id]  # raises for a command that might have printed it
+                # Raises for a command that might have printed it.
+                (record if among else _last_of(self._records, record.id)).whole()
         return found
 
     def text(self) -> str:
         """Return everything that was printed."""
         return "\n".join(line for record in self._records for line in record.lines())
+
+
+def _last_of(records: Sequence[Record], id_: str) -> Record:
+    for record in reversed(records):
+        if record.id == id_:
+            if record.skipped:
+                raise TargetUnreachable(id_, f"has no output to look at: {record.skipped}")
+            if record.exit_status in _CANNOT_RUN and not _ENDED.search(record.err):
+                raise TargetUnreachable(id_, f"could not be run: {record.err.strip()[-200:] or record.text}")
+            return record
+    raise TargetUnreachable(id_, "is not in the transcript, so what it would have said is unknown")
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,10 @@ def _failures(expect: Expect, facts: Facts) -> list[str]:
     if facts.alert_resolved is False:
         failed.append(f"alert {expect.alert or 'of some other name'} still fires after the recovery")
     failed += facts.not_shown
-    failed += _work(expect, facts.work) if facts.work else []
+    if facts.work:
+        failed += _work(expect, facts.work)
+    elif facts.recovery_ended and expect.loses:
+        failed.append(f"declared that {_list(expect.loses)} loses accepted work, of which the replica keeps no account")
     if facts.undeclared:
         failed.append(f"left behind and not declared: {_list(facts.undeclared)}")
     failed += [f"over budget: {missed}" for missed in facts.missed_budgets]

@@ -81,7 +81,7 @@ class Operator:
             if same and not same.skipped:
                 record = replace(same, id=command.id, phase=step.phase)
                 self.transcript.append(record)
-                self._tell(step, command, record, (), 0.0, 0, same_as=same.id)
+                self._tell(step, command, record, (), 0.0, same_as=same.id)
             else:
                 read[command.text] = self.run(step, command)
         return self.transcript
@@ -142,13 +142,14 @@ class Operator:
         """Run one command for a check.
 
         Raises:
-            TargetUnreachable: The operator's host does not answer, or a placeholder has no value.
+            TargetUnreachable: The operator's host does not answer, a placeholder has no value, or more was printed than
+                is kept.
             CommandRefused: The read-only guard does not let it through.
             Finding: It did not come to an end in time.
         """
         record = self.run(step, command)
         if record.exit_status is not None:
-            return record
+            return record.whole()
         if record.ran:
             raise Finding(f"`{command.text}` to come to an end", record.skipped or "")
         raise CommandRefused(f"{self.site.runbook.path.name}:{command.line}", f"was not run: {record.skipped}")
@@ -160,7 +161,7 @@ class Operator:
     def skip(self, step: Step, command: Command, why: str, *, ran: str = "") -> Record:
         """Write down why a command has no output (not run, or ``ran`` in vain); it does not enter the transcript."""
         record = Record(command.id, command.text, ran, None, skipped=why, phase=step.phase)
-        self._tell(step, command, record, (), 0.0, 0)
+        self._tell(step, command, record, (), 0.0)
         return record
 
     def _skip(self, step: Step, command: Command, why: str, *, ran: str = "") -> Record:
@@ -174,16 +175,23 @@ class Operator:
             self._timeline.add("wait", what=command.text, production_s=changed.wait_s, drill_s=round(took_s, 3))
         record = Record(command.id, command.text, f"until ready: {took_s:.1f} s", 0, phase=step.phase)
         self.transcript.append(record)
-        self._tell(step, command, record, changed.rules, took_s, 0)
+        self._tell(step, command, record, changed.rules, took_s)
         return record
 
     def _record(self, step: Step, command: Command, changed: Rewritten, output: Output) -> Record:
         record = Record(
-            command.id, command.text, changed.text, output.exit_status, output.out, output.err, phase=step.phase
+            command.id,
+            command.text,
+            changed.text,
+            output.exit_status,
+            output.out,
+            output.err,
+            phase=step.phase,
+            dropped_bytes=output.dropped_bytes,
         )
         self.transcript.append(record)
         self._found.update(found_in([record]))
-        self._tell(step, command, record, changed.rules, output.took_s, output.dropped_bytes)
+        self._tell(step, command, record, changed.rules, output.took_s)
         return record
 
     def _tell(
@@ -193,7 +201,6 @@ class Operator:
         record: Record,
         rules: tuple[str, ...],
         took_s: float,
-        dropped: int,
         **more: str,
     ) -> None:
         self._timeline.add(
@@ -209,7 +216,7 @@ class Operator:
             exit_status=record.exit_status,
             stdout=record.out,
             stderr=record.err,
-            dropped_bytes=dropped,
+            dropped_bytes=record.dropped_bytes,
             took_s=round(took_s, 4),
             skipped=record.skipped,
             **more,

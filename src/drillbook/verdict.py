@@ -303,7 +303,10 @@ def _window(events: Events) -> tuple[int, float | None]:
         if event.get("kind") == "check" and not event.get("drill") and event.get("job") != "diagnose":
             rounds.setdefault(_number(event.get("round")), []).append(event)
     green: list[list[Mapping[str, Any]]] = []
-    for number in sorted(rounds, reverse=True):
+    newest_first = sorted(rounds, reverse=True)
+    if newest_first and len(rounds[newest_first[0]]) < max(map(len, rounds.values())):
+        del newest_first[0]  # cut off in the middle
+    for number in newest_first:
         if combine(outcome_of(check.get("outcome")) for check in rounds[number]) not in {
             Outcome.PASSED,
             Outcome.NOT_CHECKED,

@@ -36,7 +36,7 @@ def refuse_sql(text: str) -> str | None:
         return None
     if re.search(r"[^\t\n -~]|\\|\$|--|/\*|#|`", text):
         return "comments, escapes and dollar quotes in SQL are not looked into"
-    # One scan for both kinds: a quote within the other kind is none. Names and strings, whichever "…" is, hold no keywords.
+    # One scan for both kinds, as a quote within the other kind is none; a name or a string does nothing.
     plain = re.sub(r"""'(?:[^']|'')*'|"(?:[^"]|"")*\"""", lambda found: found[0][0] * 2, text)
     if re.search(r"""['"]""", plain.replace("''", "").replace('""', "")):
         return "a quote in the SQL is not closed"

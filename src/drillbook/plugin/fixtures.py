@@ -9,7 +9,7 @@ from drillbook.errors import UsageError
 from drillbook.evidence import Record, Transcript
 from drillbook.model import Command, Runbook, Step
 from drillbook.operator import Operator
-from drillbook.plugin.outcomes import covers_of
+from drillbook.plugin.selection import job_of
 from drillbook.plugin.sites import open_site
 from drillbook.plugin.state import NEST, READS, RUN
 from drillbook.site import Site
@@ -98,13 +98,17 @@ def _read_on_target(request: pytest.FixtureRequest) -> Callable[[], Transcript]:
 @pytest.fixture
 def transcript(request: pytest.FixtureRequest, _read_on_target: Callable[[], Transcript]) -> Transcript:
     """What the document's reading commands printed; the only thing that a diagnosis check may look at."""
+    if job_of(request.node) == "verify":
+        where = f"{request.node.nodeid} asks for `transcript`"
+        raise UsageError(where, "which is read once; verification looks anew in each round", hint="ask for `runs`")
     nest = request.config.stash.get(NEST, None)
     whole = _read_on_target() if nest is None else nest.transcript
-    assert whole is not None, "verification does not look at the transcript"
+    assert whole is not None, "a round of diagnosis has a transcript"
     transcript = whole.for_one_reader()
     request.node.stash[READS] = transcript.read
     return transcript
 
 
 def _is_vouched(site: Site, item: pytest.Item) -> bool:
-    return bool({item.name, *covers_of(item)} & (site.functional | site.reads))
+    """True where the target file vouches for the check; ``reads`` vouches for commands, not for what covers them."""
+    return item.name in site.functional

@@ -81,7 +81,7 @@ class PytestChecks:
     def _run(self, job: str, nest: Nest) -> list[Checked]:
         plugin = NestPlugin(nest, job)
         arguments = [str(self._file), "-m", job, "--rootdir", str(self._config.rootpath), "--capture=no"]
-        arguments += ["-o", "addopts=", "--import-mode=importlib"]
+        arguments += ["-o", "addopts=", "--import-mode=importlib", "-p", "drillbook"]
         if self._config.inipath:
             arguments += ["-c", str(self._config.inipath)]
         for name in _NOT_INSIDE:

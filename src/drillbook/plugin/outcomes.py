@@ -17,7 +17,7 @@ from drillbook.errors import (
 from drillbook.evidence import Checked, Finding
 from drillbook.model import Runbook
 from drillbook.outcome import Outcome
-from drillbook.plugin.state import DRILL_OUTCOME, READS
+from drillbook.plugin.state import DRILL_OUTCOME, READS, NotListed
 from drillbook.redact import Redactor
 
 __all__ = ["WORDS", "checked_of", "claim_of", "covers_of", "four_lines", "judge_report", "status_of"]
@@ -28,6 +28,8 @@ WORDS = "drillbook"
 """Attribute of a report that holds outcome, expected, seen and next."""
 _UNSEEN = "the test passed without a drill that did"
 _CALL_DRILL = "call drill(case), and let what it raises through"
+_SKIPPED = "it skipped itself, so it said nothing of the system"
+_DO_NOT_SKIP = "let it look, or take it out: what was not looked at is not green"
 _GRAVER = [Outcome.PASSED, Outcome.NOT_COVERED, Outcome.NOT_CHECKED, Outcome.UNKNOWN, Outcome.ERROR, Outcome.FAILED]
 
 
@@ -51,11 +53,21 @@ def judge_report(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.
         report.outcome = "failed"
     words: dict[str, Any] = {"outcome": str(outcome)}
     error = call.excinfo.value if call.excinfo else None
+    skipped = report.skipped and outcome is Outcome.UNKNOWN
+    if skipped:
+        report.outcome = "failed"
     if outcome in {Outcome.UNKNOWN, Outcome.ERROR} and report.when == "call":
         report.when = "setup"  # pytest counts, and JUnit XML writes, an error and not a failure
     if outcome in {Outcome.UNKNOWN, Outcome.ERROR} and isinstance(error, DrillbookError):
         words |= {"expected": claim_of(item), "seen": str(error), "next": error.hint}
         report.longrepr = Redactor().clean(str(error))
+    elif skipped:
+        words |= {
+            "expected": claim_of(item),
+            "seen": f"{_SKIPPED}: {getattr(error, 'msg', error)}",
+            "next": _DO_NOT_SKIP,
+        }
+        report.longrepr = Redactor().clean(words["seen"])
     elif unseen:
         words |= {"expected": claim_of(item), "seen": _UNSEEN, "next": _CALL_DRILL}
         report.longrepr = f"{_UNSEEN}; {_CALL_DRILL}"
@@ -78,9 +90,9 @@ def _outcome_of(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.T
     if report.passed:
         otherwise = Outcome.UNKNOWN if item.get_closest_marker("chaos") else Outcome.PASSED
         return item.stash.get(DRILL_OUTCOME, otherwise) if report.when == "call" else Outcome.PASSED
-    if report.skipped:
-        return Outcome.NOT_CHECKED
     error = call.excinfo.value if call.excinfo else None
+    if report.skipped:
+        return Outcome.NOT_CHECKED if isinstance(error, NotListed) else Outcome.UNKNOWN
     if isinstance(error, CommandTimeout):
         return Outcome.FAILED  # its host answered; what was asked there did not, as with a URL that times out
     if isinstance(error, _UNKNOWN):
@@ -106,7 +118,7 @@ def _first_lines(text: str) -> str:
 
 def checked_of(item: pytest.Item, job: str, reports: list[pytest.TestReport]) -> Checked:
     """Return what the item's reports of one round amount to."""
-    said: list[Mapping[str, Any]] = [getattr(report, WORDS, {"outcome": "PASSED"}) for report in reports]
+    said: list[Mapping[str, Any]] = [getattr(report, WORDS, None) or _plain(report) for report in reports]
     if all(words["outcome"] == Outcome.PASSED for words in said) and not any(each.when == "call" for each in reports):
         said.append({"outcome": "ERROR", "expected": claim_of(item), "seen": "the check was set up and not run"})
     worst = max(said, key=lambda words: _GRAVER.index(Outcome(words["outcome"])))
@@ -122,6 +134,11 @@ def checked_of(item: pytest.Item, job: str, reports: list[pytest.TestReport]) ->
         hint=worst.get("next", ""),
         took_s=sum(report.duration for report in reports if report.when == "call" or report.failed),
     )
+
+
+def _plain(report: pytest.TestReport) -> Mapping[str, Any]:
+    """Return the words of a report that drillbook did not judge: what is not passed is no pass."""
+    return {"outcome": "PASSED" if report.passed else "ERROR", "seen": _first_lines(report.longreprtext)}
 
 
 def four_lines(checked: Checked, runbook: Runbook) -> str:

@@ -18,12 +18,29 @@ ROUND_GAP_S = 1.0
 DEFAULT_ROUNDS = 2
 
 
+class _Told:
+    """Hears what an item reports on its way: its subtests, whose parent passes whatever they say."""
+
+    def __init__(self) -> None:
+        self.reports: list[pytest.TestReport] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.reports.append(report)
+
+
 def run_once(item: pytest.Item, nextitem: pytest.Item | None) -> list[pytest.TestReport]:
-    """Run an item, again if need be, and return its reports without telling anybody."""
+    """Run an item, again if need be, and return its reports without telling anybody but of subtests."""
     initrequest = getattr(item, "_initrequest", None)  # fixtures anew; pytest has no public way to run an item twice
     if initrequest:
         initrequest()
-    return runtestprotocol(item, nextitem=nextitem, log=False)
+    told, failed = _Told(), item.session.testsfailed
+    item.config.pluginmanager.register(told)
+    try:
+        reports = runtestprotocol(item, nextitem=nextitem, log=False)
+    finally:
+        item.config.pluginmanager.unregister(told)
+    item.session.testsfailed = failed  # the item is counted once, from its deciding round
+    return [*told.reports, *reports]
 
 
 def run_in_rounds(items: Sequence[pytest.Item], run: Run, clock: Clock, say: Callable[[str], None]) -> None:
@@ -78,9 +95,9 @@ def _is_over(
 def _round(items: Sequence[pytest.Item], run: Run) -> dict[pytest.Item, list[pytest.TestReport]]:
     run.rounds += 1
     reports: dict[pytest.Item, list[pytest.TestReport]] = {}
-    for item, following in zip(items, [*items[1:], items[0]], strict=True):
-        # The first item follows the last one, so that shared fixtures live until the last round is over.
-        reports[item] = run_once(item, None if following is item else following)
+    # Nothing follows the last item: fixtures that items share end with the round, so that the next one looks anew.
+    for item, following in zip(items, [*items[1:], None], strict=True):
+        reports[item] = run_once(item, following)
         record(run, checked_of(item, "verify", reports[item]), "target", run.rounds)
     return reports
 

@@ -16,7 +16,7 @@ from drillbook.outcome import Outcome
 from drillbook.plugin import html
 from drillbook.plugin.progress import Progress
 from drillbook.plugin.rounds import run_each, run_in_rounds
-from drillbook.plugin.selection import job_of, jobs_of_expression
+from drillbook.plugin.selection import count_left_out, job_of, jobs_of_expression
 from drillbook.plugin.sites import close_site
 from drillbook.plugin.state import NEST, RUN, Run
 from drillbook.replica.cluster.user import context_of
@@ -43,6 +43,7 @@ def begin(config: pytest.Config) -> None:
     if NEST in config.stash:
         return
     jobs = jobs_of_expression(config.getoption("markexpr") or "")
+    _refuse_idle_options(config, jobs)
     target = _target(config, jobs)
     context = _context(config, jobs)
     if not jobs or config.getoption("collectonly") or config.getoption("help"):
@@ -55,9 +56,10 @@ def begin(config: pytest.Config) -> None:
     folder = Path(worker[_FOLDER]) if worker else _folder(config, jobs, target, clock)
     timeline = Timeline(clock, folder / (f"run-{worker['workerid']}.jsonl" if worker else "run.jsonl"))
     incident = config.getoption("incident")
-    config.stash[RUN] = Run(
+    config.stash[RUN] = run = Run(
         jobs, folder, timeline, target, context=context, incident=incident, wait_s=wait_s, soak_s=soak_s
     )
+    config.pluginmanager.register(_CutOff(run))
     config.add_cleanup(end_as_by_ctrl_c())
     if worker:
         return
@@ -75,6 +77,24 @@ def begin(config: pytest.Config) -> None:
         config.option.self_contained_html = True
     where = target.name if target else "on replicas" + (f" in context:{context}" if context else "")
     html.register(config, lambda: read_run(folder), f"drillbook {' and '.join(jobs)}: {where}")
+
+
+class _CutOff:
+    """Notes that a run was stopped, whatever exit status it was given: ``pytest.exit(returncode=0)`` gives any."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def pytest_keyboard_interrupt(self) -> None:
+        self._run.is_cut = True
+
+
+def _refuse_idle_options(config: pytest.Config, jobs: tuple[str, ...]) -> None:
+    """Refuse options that nothing would come of."""
+    for name in ("target", "wait", "soak", "incident"):
+        of = ("verify", "diagnose", "chaos") if name == "incident" else ("verify", "diagnose")
+        if config.getoption(name) and not set(of) & set(jobs) and not (name == "target" and "chaos" in jobs):
+            raise UsageError(f"--{name}", f"nothing comes of it without -m {' or -m '.join(of)}")
 
 
 def tell_worker(node: Any) -> None:
@@ -134,6 +154,8 @@ def loop(session: pytest.Session) -> bool | None:
         return None
     if config.pluginmanager.hasplugin("dsession") or hasattr(config, "workerinput"):
         raise pytest.UsageError("checks of a real system run in rounds of seconds: leave -n away")
+    if others := [item for item in session.items if job_of(item) not in ("verify", "diagnose")]:
+        raise pytest.UsageError(f"{others[0].nodeid} is no check of a real system: run it by a pytest of its own")
     in_rounds = [item for item in session.items if job_of(item) == "verify"]
     run_each([item for item in session.items if job_of(item) == "diagnose"], run, in_rounds[0] if in_rounds else None)
     if in_rounds:
@@ -183,8 +205,10 @@ def end(session: pytest.Session, exitstatus: int) -> None:
     workers = session.config.pluginmanager.get_plugin("dsession")
     if workers:
         workers.pytest_sessionfinish()  # pytest-xdist's own hook, earlier: workers clean up and write their last lines
-    if run.left_out:
-        run.timeline.add("left_out", items=run.left_out)
+    if run.target and (left_out := count_left_out(session.items, run)):
+        run.timeline.add("left_out", items=left_out)
+    if run.is_cut and exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        exitstatus = session.exitstatus = pytest.ExitCode.INTERRUPTED
     events = read_run(run.folder)
     if blind := never_red(events):
         run.timeline.add("blind", items=blind)

@@ -10,9 +10,9 @@ from drillbook.ledger import rows_of
 from drillbook.model import Runbook
 from drillbook.parser import parse_runbook
 from drillbook.plugin.outcomes import covers_of
-from drillbook.plugin.state import JOBS, NEST, RUN, Run
+from drillbook.plugin.state import JOBS, NEST, RUN, NotListed, Run
 
-__all__ = ["job_of", "jobs_of_expression", "note_left_out", "select", "skip_what_writes", "slug_of"]
+__all__ = ["count_left_out", "job_of", "jobs_of_expression", "note_left_out", "select", "skip_what_writes", "slug_of"]
 
 
 def job_of(item: pytest.Item) -> str | None:
@@ -75,14 +75,30 @@ def note_left_out(items: Sequence[pytest.Item]) -> None:
     for item in items:
         run = item.config.stash.get(RUN, None)
         if run and run.target and _is_wanted(item, run.jobs, run):
-            run.left_out += 1
+            run.deselected.append(item)
+
+
+def count_left_out(items: Sequence[pytest.Item], run: Run) -> int:
+    """Return how many checks were deselected, or not even collected (``--lf``, a node id), from the files of these."""
+    known = [*items, *run.deselected]
+    modules = {module for item in known if (module := item.getparent(pytest.Module))}
+    collected = {getattr(item, "function", None) for item in known}
+    asked = [function for module in modules for function in _functions_of(module, run.jobs)]
+    return len(run.deselected) + sum(function not in collected for function in asked)
+
+
+def _functions_of(module: pytest.Module, jobs: Sequence[str]) -> list[object]:
+    """Return the functions of a file, and of its classes, that carry a marker of these jobs."""
+    holders = [module.obj, *(each for each in vars(module.obj).values() if isinstance(each, type))]
+    functions = [each for holder in holders for each in vars(holder).values() if callable(each)]
+    return [each for each in functions if {mark.name for mark in getattr(each, "pytestmark", ())} & set(jobs)]
 
 
 def skip_what_writes(item: pytest.Item) -> None:
     """Do not check, on a real system, what writes there and is not listed under ``functional``."""
     run = item.config.stash.get(RUN, None)
-    marker = item.get_closest_marker("verify")
-    if run is None or run.target is None or marker is None or not marker.kwargs.get("writes"):
+    writes = any(marker.kwargs.get("writes") for marker in item.iter_markers("verify"))
+    if run is None or run.target is None or not writes:
         return
     if item.name not in run.target.functional:
-        pytest.skip(f"it writes, and {run.target.name} does not list {item.name} under functional")
+        raise NotListed(f"it writes, and {run.target.name} does not list {item.name} under functional")

@@ -20,6 +20,10 @@ def open_site(run: Run) -> Site:
         def opened(role: str, *, vouched: bool = False) -> Target:
             session = target.open(role, guard=None if vouched else refusal, stateful=role == "operator")
             run.sessions.append(session)
+            first = target.hosts[role].connect[0]
+            if first not in session.name:
+                # What is green is green there; a reader who thinks of the first one has to know.
+                run.timeline.add("note", text=f"{first} did not answer; what was looked at is {session.name}")
             return session
 
         run.site = Site(

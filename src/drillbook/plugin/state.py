@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from _pytest.outcomes import Skipped
 
 from drillbook.evidence import Checked, Transcript
 from drillbook.model import Runbook
@@ -13,7 +14,7 @@ from drillbook.target import Target
 from drillbook.target.targetfile import TargetFile
 from drillbook.timeline import Timeline
 
-__all__ = ["DRILL_OUTCOME", "JOBS", "NEST", "READS", "RUN", "Nest", "Run"]
+__all__ = ["DRILL_OUTCOME", "JOBS", "NEST", "READS", "RUN", "Nest", "NotListed", "Run"]
 
 JOBS = ("verify", "diagnose", "chaos")
 
@@ -34,7 +35,8 @@ class Run:
         soak_s: How long every round must stay green; 0 for two rounds.
         words: The verdict, once it is known.
         rounds: Rounds that were run.
-        left_out: Checks of a real system that options such as ``-k`` took away.
+        deselected: Checks of a real system that options such as ``-k`` took away.
+        is_cut: Something asked pytest to stop before everything had run.
         green_since_s: When the window was opened, seconds of the timeline; None where no round was green.
         runbooks: Slug -> document.
         sessions: To the real system, to be closed at the end.
@@ -51,10 +53,15 @@ class Run:
     soak_s: float = 0.0
     words: str = ""
     rounds: int = 0
-    left_out: int = 0
+    deselected: list[pytest.Item] = field(default_factory=list)
+    is_cut: bool = False
     green_since_s: float | None = None
     runbooks: dict[str, Runbook] = field(default_factory=dict)
     sessions: list[Target] = field(default_factory=list)
+
+
+class NotListed(Skipped):
+    """A check that writes is left out on a real system that does not list it."""
 
 
 @dataclass(slots=True)

@@ -26,7 +26,7 @@ def junit_xml(events: Iterable[Event], utc: datetime | None = None) -> str:
     record = sort_out(events)
     summary = summarise(record.events, utc)
     cases = [_check(check) for check in record.checks] + [_drill(drill) for drill in summary.drills]
-    cases += _interrupted(summary)
+    cases += _of_the_run(summary, cases)
     suite = ElementTree.Element("testsuite", _head(summary, cases))
     properties = ElementTree.SubElement(suite, "properties")
     _property(properties, "verdict", summary.verdict)
@@ -71,12 +71,17 @@ def _drill(drill: DrillSummary) -> ElementTree.Element:
     return case
 
 
-def _interrupted(summary: Summary) -> list[ElementTree.Element]:
-    """Return a case that says where a run was cut off, so that a reader of counts sees it too."""
-    if not summary.running:
+def _of_the_run(summary: Summary, cases: list[ElementTree.Element]) -> list[ElementTree.Element]:
+    """Return a case that says why a run proves nothing where no other case does, so that a reader of counts sees it."""
+    is_told = any(case.find(tag) is not None for case in cases for tag in ("failure", "error"))
+    if summary.running:
+        message = f"the record stops without the run's end; running was: {summary.running}"
+    elif summary.verdict in (Outcome.UNKNOWN, Outcome.FAILED) and not is_told:
+        message = summary.words
+    else:
         return []
     case = _case("run", "end", None)
-    _end(case, Outcome.UNKNOWN, f"the record stops without the run's end; running was: {summary.running}", "")
+    _end(case, Outcome.UNKNOWN, message, "")
     return [case]
 
 

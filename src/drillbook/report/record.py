@@ -9,7 +9,7 @@ from typing import Any
 
 from drillbook.errors import EvidenceError
 from drillbook.outcome import Outcome
-from drillbook.verdict import deciding_checks, outcome_of
+from drillbook.verdict import combine, deciding_checks, outcome_of
 
 __all__ = ["DrillRecord", "Event", "Record", "field_list", "field_number", "field_text", "read_run", "sort_out"]
 
@@ -156,6 +156,12 @@ class Record:
         return (event for event in self.events if event.get("kind") in kinds and not event.get("drill"))
 
 
+def _is_no_better(end: Event, other: Event) -> bool:
+    """True where the end of a drill that ran twice is as grave as the other: that it passed once takes nothing back."""
+    outcome = combine([outcome_of(end.get("outcome"))])
+    return not other or combine([outcome, outcome_of(other.get("outcome"))]) is outcome
+
+
 def sort_out(events: Iterable[Event]) -> Record:
     """Return the record of a run, sorted by drills."""
     record = Record([event for event in events if isinstance(event, Mapping)])
@@ -173,7 +179,7 @@ def sort_out(events: Iterable[Event]) -> Record:
         drill.events.append(event)
         if kind == "drill.begin":
             drill.begin = event
-        elif kind == "drill.end":
+        elif kind == "drill.end" and _is_no_better(event, drill.end):
             drill.end = event
     record.drills = list(drills.values())
     record.checks = deciding_checks(record.events)

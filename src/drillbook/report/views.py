@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from drillbook.model import is_titled
 from drillbook.outcome import Outcome
 from drillbook.report.picture import Picture, draw
 from drillbook.report.record import DrillRecord, Event, field_list, field_number, field_text
@@ -134,7 +135,7 @@ def _cause(record: DrillRecord, short: DrillSummary) -> Compared:
     if short.causes is None:
         return Compared("Cause", declared, "not seen: the drill did not come so far", None)
     got = ", ".join(short.causes) or "none named"
-    others = [title for title in short.causes if not (expected and title.startswith(expected))]
+    others = [title for title in short.causes if not (expected and is_titled(title, expected))]
     return Compared("Cause", declared, got, not others and bool(short.causes) == bool(expected))
 
 
@@ -147,7 +148,7 @@ def _heals(record: DrillRecord, short: DrillSummary) -> Compared:
         tried = f"nothing (tried: {', '.join(short.route)})" if short.route else "nothing"
         return Compared("Healed by", declared, tried, not expected)
     healer = short.route[-1] if short.route else "the fault ended by itself"
-    return Compared("Healed by", declared, healer, bool(expected) and healer.startswith(expected))
+    return Compared("Healed by", declared, healer, bool(expected) and is_titled(healer, expected))
 
 
 def _causes(record: DrillRecord) -> tuple[Caused, ...] | None:
