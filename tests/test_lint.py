@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from patience import on_this_machine
 
 from drillbook.errors import UsageError
 from drillbook.lint import RULES, lint
@@ -286,7 +287,7 @@ def test_our_own_runbooks_have_only_what_docs_findings_explains():
 def test_big_documents_are_linted_within_seconds(text):
     begin_s = time.process_time()
     lint(parse_text(text, Path("some.md")))
-    assert time.process_time() - begin_s < 20
+    assert time.process_time() - begin_s < on_this_machine(20)
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=400), st.sampled_from(["", "bash", "sql", "console"]))

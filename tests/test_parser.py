@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from patience import on_this_machine
 
 from drillbook.effects import effect_of
 from drillbook.errors import RunbookError
@@ -417,7 +418,7 @@ HOSTILE = {
 def test_hostile_documents_are_read_within_seconds(text):
     begin_s = time.process_time()
     runbook = parsed(text)
-    assert time.process_time() - begin_s < 20
+    assert time.process_time() - begin_s < on_this_machine(20)
     ids = [step.id for step in runbook.steps] + [command.id for _, command in runbook.commands()]
     assert len(ids) == len(set(ids))
 

@@ -13,6 +13,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from patience import on_this_machine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -357,7 +358,7 @@ def test_sixty_checks_with_twenty_thousand_lines_stay_small() -> None:
     html = page_html(events)
     took_s = time.perf_counter() - began_s
     assert len(html.encode()) < 7_000_000
-    assert took_s < 10.0  # about 1 s on an idle core
+    assert took_s < on_this_machine(10.0)  # about 1 s on an idle core
     assert len(junit_xml(events)) < 3_000_000
 
 

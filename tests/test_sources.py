@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from patience import on_this_machine
 
 from drillbook.model import Runbook
 from drillbook.parser import parse_runbook, parse_text
@@ -92,7 +93,7 @@ def test_a_thousand_typical_runbooks_take_ten_seconds_at_most():
         return spent_s
 
     # The fastest of three: what else runs on the machine is not the parser's.
-    assert min(read_s() for _ in range(3)) < 50 * 10 / 1000
+    assert min(read_s() for _ in range(3)) < on_this_machine(50 * 10 / 1000)
 
 
 @cache

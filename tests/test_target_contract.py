@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from patience import HOPELESS_S, comes
+from patience import HOPELESS_S, comes, on_this_machine
 
 from drillbook.errors import CommandRefused, CommandTimeout, TargetUnreachable, UsageError
 from drillbook.target.connect import connect, inside
@@ -262,7 +262,7 @@ def test_a_hung_command_is_killed_at_its_deadline_with_all_that_belongs_to_it(
     begin_s = time.monotonic()
     with pytest.raises(CommandTimeout) as caught:
         session.run("echo before; " + template.format(seconds), deadline_s=0.5)
-    assert time.monotonic() - begin_s < 15
+    assert time.monotonic() - begin_s < on_this_machine(15)
     text = str(caught.value)
     assert f"{session.name}: expected an end within 0.5 s, got none: killed `echo before; " in text
     assert "  | before" in text
@@ -281,7 +281,7 @@ def test_a_background_process_keeps_running_and_its_late_output_is_nobodys(sessi
     begin_s = time.monotonic()
     output = session.run(f"(sleep 0.5; echo late; echo late >&2; exec sleep {seconds}) & echo started")
     assert output.stdout == b"started\n"
-    assert time.monotonic() - begin_s < 15
+    assert time.monotonic() - begin_s < on_this_machine(15)
     assert comes(lambda: running(session, seconds))
     output = session.run("sleep 0.2; echo mine")
     assert (output.stdout, output.stderr) == (b"mine\n", b"")

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Iterator
 
 import pytest
+from patience import on_this_machine
 
 from drillbook.clock import SystemClock, poll
 from drillbook.errors import CommandTimeout, ProgramMissing, TargetUnreachable
@@ -94,7 +95,7 @@ def test_a_paused_container_is_unreachable_and_never_gets_the_command(session: S
     poll(lambda: time.monotonic() - begin_s > 0.1, within_s=1, clock=SystemClock())
     with pytest.raises(TargetUnreachable) as caught:
         session.run("touch /late")
-    assert time.monotonic() - begin_s < 20
+    assert time.monotonic() - begin_s < on_this_machine(20)
     assert "is paused" in str(caught.value)
     assert f"`docker unpause {container}` lets it go on" in str(caught.value)
     docker("unpause", container)
@@ -171,7 +172,7 @@ def test_a_hung_session_takes_no_longer_than_told(container: str) -> None:
         begin_s = time.monotonic()
         with pytest.raises(TargetUnreachable, match=r"frozen: expected a shell within 0\.5 s, got none"):
             session.open()
-    assert time.monotonic() - begin_s < 5
+    assert time.monotonic() - begin_s < on_this_machine(5)
     docker("exec", container, "sh", "-c", "kill -CONT -1 || :")
 
 
@@ -280,7 +281,7 @@ def test_state_outlives_the_shell_that_held_it(container: str) -> None:
 def test_a_command_costs_milliseconds() -> None:
     with connect("local:") as session:
         took = sorted(_timed(lambda: session.run("test -e /etc/passwd")) for _ in range(50))
-    assert took[25] < 0.05
+    assert took[25] < on_this_machine(0.05)
 
 
 def _timed(act: Callable[[], object]) -> float:
