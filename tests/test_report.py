@@ -13,9 +13,9 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from patience import on_this_machine
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from patience import on_this_machine
 
 from drillbook.errors import EvidenceError
 from drillbook.report import junit_xml, page_html, read_run, render_run, summarise, summary_html
