@@ -29,6 +29,33 @@ def test_the_last_record_of_a_command_counts():
     assert Transcript([SEEN, again])["look#1.1"] is again
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "cat: /var/log/shop.log: No such file or directory",
+        "tail: cannot open '/var/log/shop.log' for reading: Permission denied",
+        "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
+    ],
+)
+def test_a_command_that_was_not_let_at_what_it_should_read_did_not_find_nothing(said: str):
+    looked = Transcript([Record("look#1.1", "cat /var/log/shop.log", "cat /var/log/shop.log", 1, "", said + "\n")])
+    with pytest.raises(TargetUnreachable, match="could not look"):
+        looked.find("oom", among=["look#1.1"])
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "",
+        'psql: error: connection to server on socket "/run/.s.PGSQL.5432" failed: No such file or directory',
+        "Error response from daemon: container 4f is not running",
+    ],
+)
+def test_what_a_command_says_of_a_system_that_is_down_is_evidence(said: str):
+    looked = Transcript([Record("look#1.1", "psql", "psql", 2, "", said)])
+    assert looked.find("too many clients", among=["look#1.1"]) is None
+
+
 def test_what_was_not_kept_may_hold_what_was_looked_for():
     cut = Transcript([Record("look#1.1", "dmesg", "dmesg", 0, "first\nlast", dropped_bytes=10)])
     assert cut.find("last", among=["look#1.1"]) == "last"

@@ -17,6 +17,14 @@ _ENDED = re.compile(r"OCI runtime exec failed: .*(setns process|procReady not re
 """What an engine says, with the same status, of a container that ends while a program is being started in it: what a
 command sees of a service that crashes. No program is missing then."""
 
+_COULD_NOT_LOOK = re.compile(
+    r"^(?:(?:cat|tail|head|[ef]?grep|z?cat|zgrep|g?awk|sed|ls|stat|find|df|du|wc): .*"
+    r"(?:No such file or directory|Permission denied)|Cannot connect to the Docker daemon .*)$",
+    re.MULTILINE,
+)
+"""What a program says that was not let at what it should read. A client whose server is down says other things, and they
+are evidence of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -118,14 +126,16 @@ class Transcript:
 
         Raises:
             TargetUnreachable: One of ``among`` has no output; or nothing matches, and some command has none, or more
-                than is kept.
+                than is kept, or was not let at what it should read.
         """
         records = [self._last(id_) for id_ in among] if among else self._records
         found = next((line for record in records for line in record.lines() if re.search(pattern, line)), None)
         if found is None:
             for record in records:
                 # Raises for a command that might have printed it.
-                (record if among else _last_of(self._records, record.id)).whole()
+                silent = (record if among else _last_of(self._records, record.id)).whole()
+                if silent.exit_status and not silent.out and (why := _COULD_NOT_LOOK.search(silent.err)):
+                    raise TargetUnreachable(silent.id, f"could not look: {why[0]}")
         return found
 
     def text(self) -> str:
