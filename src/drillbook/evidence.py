@@ -18,11 +18,11 @@ _ENDED = re.compile(r"OCI runtime exec failed: .*(setns process|procReady not re
 command sees of a service that crashes. No program is missing then."""
 
 _COULD_NOT_LOOK = re.compile(
-    r"^(?:(?:cat|tail|head|[ef]?grep|z?cat|zgrep|g?awk|sed|ls|stat|find|df|du|wc): .*"
+    r"^(?:(?:z?cat|tail|head|[ef]?grep|zgrep|g?awk|sed|ls|stat|find|df|du|wc): .*"
     r"(?:No such file or directory|Permission denied)|Cannot connect to the Docker daemon .*)$",
     re.MULTILINE,
 )
-"""What a program says that was not let at what it should read. A client whose server is down says other things, and they
+"""What a program says that was not let at what it should read. A client whose server is down says other things, which
 are evidence of it."""
 
 
