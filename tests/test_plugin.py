@@ -474,3 +474,15 @@ def test_the_record_says_that_another_host_than_the_first_answered(shop):
     assert run(shop, "-m", "verify", "--target", "here").ret == 0
     page = next(shop.path.glob("reports/*/report.html")).read_text(encoding="utf-8")
     assert "docker://no-such-shop did not answer" in page
+
+
+def test_a_name_that_this_machine_does_not_know_says_nothing_of_the_system(shop):
+    checks_are(
+        shop,
+        "import httpx\n\n@pytest.mark.verify\ndef test_up():\n"
+        "    assert httpx.get('http://shop.invalid/', timeout=5, trust_env=False).status_code == 200\n",
+    )
+    result = run(shop, "-m", "verify", "--target", "here")
+    assert result.ret == 1
+    assert summary(shop)["verdict"] == "UNKNOWN"
+    assert "cannot look the name up" in result.stdout.str()

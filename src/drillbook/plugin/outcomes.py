@@ -1,6 +1,7 @@
 """From pytest's reports to drillbook's outcomes and back."""
 
 import inspect
+import socket
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,6 +29,8 @@ WORDS = "drillbook"
 """Attribute of a report that holds outcome, expected, seen and next."""
 _UNSEEN = "the test passed without a drill that did"
 _CALL_DRILL = "call drill(case), and let what it raises through"
+_NO_NAME = "this machine cannot look the name up, so nothing was asked"
+_CHECK_NAME = "check the address under [urls] of the target file, and this machine's resolver and VPN"
 _SKIPPED = "it skipped itself, so it said nothing of the system"
 _DO_NOT_SKIP = "let it look, or take it out: what was not looked at is not green"
 _GRAVER = [Outcome.PASSED, Outcome.NOT_COVERED, Outcome.NOT_CHECKED, Outcome.UNKNOWN, Outcome.ERROR, Outcome.FAILED]
@@ -61,6 +64,9 @@ def judge_report(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.
     if outcome in {Outcome.UNKNOWN, Outcome.ERROR} and isinstance(error, DrillbookError):
         words |= {"expected": claim_of(item), "seen": str(error), "next": error.hint}
         report.longrepr = Redactor().clean(str(error))
+    elif outcome is Outcome.UNKNOWN and error is not None and _is_nameless(error):
+        words |= {"expected": claim_of(item), "seen": f"{_NO_NAME}: {error}", "next": _CHECK_NAME}
+        report.longrepr = Redactor().clean(f"{words['seen']}\n{_CHECK_NAME}")
     elif skipped:
         words |= {
             "expected": claim_of(item),
@@ -95,13 +101,20 @@ def _outcome_of(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.T
         return Outcome.NOT_CHECKED if isinstance(error, NotListed) else Outcome.UNKNOWN
     if isinstance(error, CommandTimeout):
         return Outcome.FAILED  # its host answered; what was asked there did not, as with a URL that times out
-    if isinstance(error, _UNKNOWN):
+    if isinstance(error, _UNKNOWN) or _is_nameless(error):
         return Outcome.UNKNOWN
     if isinstance(error, DrillbookError) or report.when != "call":
         return Outcome.ERROR
     if item.get_closest_marker("diagnose") and error is not None and not isinstance(error, AssertionError):
         return Outcome.ERROR  # a check that breaks off has not found the line that implicates its cause
     return Outcome.FAILED
+
+
+def _is_nameless(error: BaseException | None) -> bool:
+    """True where this machine could not resolve a name: that says nothing of the system behind it."""
+    while error is not None and not isinstance(error, socket.gaierror):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _said(error: BaseException, outcome: Outcome) -> str:
