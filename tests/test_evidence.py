@@ -34,6 +34,9 @@ def test_the_last_record_of_a_command_counts():
     [
         "cat: /var/log/shop.log: No such file or directory",
         "tail: cannot open '/var/log/shop.log' for reading: Permission denied",
+        "bash: line 1: /var/log/shop.log: Permission denied",
+        "dmesg: read kernel buffer failed: Operation not permitted",
+        "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock",
         "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
     ],
 )
@@ -49,6 +52,7 @@ def test_a_command_that_was_not_let_at_what_it_should_read_did_not_find_nothing(
         "",
         'psql: error: connection to server on socket "/run/.s.PGSQL.5432" failed: No such file or directory',
         "Error response from daemon: container 4f is not running",
+        "ls: cannot access 'backup.dump': No such file or directory",
     ],
 )
 def test_what_a_command_says_of_a_system_that_is_down_is_evidence(said: str):

@@ -420,6 +420,13 @@ sed 's#[#]#p;s#w /tmp/x#y#' f
 sed 's/[]/]/p;s/w /tmp/g' f
 sed 's/[^]/]/p;s/w /tmp/g' f
 sed -n '/[/]/w /tmp/x' f
+sed -n 's/[[:alpha:]/]/p;s/w .//g' f
+sed -n 's/[a[:alpha:]/]/p;s/w .//g' f
+sed 's/[[.a.]/]/p;s/w .//g' f
+sed 's/[[=a=]/]/p;s/w .//g' f
+printf '%ln' PATH
+printf 'abc%hn' PATH
+printf '%lln' PATH
 git branch -- new
 git tag -- v1
 git branch -l new
@@ -667,6 +674,12 @@ git branch --list
 git log --oneline -- src
 psql -c "SELECT \"Name\" FROM shops WHERE city = 'Rome'"
 printf '100%%\n'
+printf '%s\n' "disk above 90% now"
+printf '%s: %s\n' "5% n" x
+sed 's/\[[^]]*\]//g' app.log
+sed 's/[]]//g' app.log
+sed 's/[[:space:]]//g' app.log
+git reflog -- src
 sed -n '/[Ee]rror/p' app.log
 sed 's/[^a-z]/_/g' app.log
 sed -e 's|[[:space:]]*$||' app.log

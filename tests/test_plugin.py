@@ -367,9 +367,12 @@ def test_a_check_that_looked_in_one_round_only_is_not_verified(shop):
     checks_are(
         shop,
         "AGAIN = []\n\n@pytest.mark.verify\ndef test_open():\n"
-        "    if not AGAIN:\n        AGAIN.append(1)\n        pytest.skip('not up yet')\n",
+        "    AGAIN.append(1)\n    if len(AGAIN) == 2:\n        pytest.skip('not to be reached any more')\n",
     )
-    assert run(shop, "-m", "verify", "--target", "here").ret == 1
+    result = run(shop, "-m", "verify", "--target", "here")
+    assert result.ret == 1
+    assert "round 1: 1 of 1 green" in result.stdout.str()
+    assert summary(shop)["verdict"] == "UNKNOWN"
 
 
 def test_a_subtest_that_is_red_makes_its_check_red(shop):
@@ -397,20 +400,54 @@ def test_checks_that_were_not_even_collected_are_counted(shop, options):
     assert "1 of 1 checks green in 2 rounds, 1 left out by options" in result.outlines[-1]
 
 
-@pytest.mark.parametrize("option", ["--target=here", "--target=nonsense", "--soak=1s", "--wait=1s", "--incident=I-1"])
-def test_an_option_that_nothing_comes_of_is_refused(shop, option):
-    result = run(shop, option)
+def test_checks_that_are_marked_by_their_class_or_file_are_counted_once_and_nothing_else_is(shop):
+    checks_are(
+        shop,
+        "from unittest.mock import call\n\npytestmark = pytest.mark.verify\n\ndef helper(): pass\n\n"
+        "def test_a(): pass\n\n@pytest.mark.verify\nclass TestMore:\n    def test_b(self): pass\n",
+    )
+    assert "left out" not in run(shop, "-m", "verify", "--target", "here").outlines[-1]
+    result = shop.runpytest_subprocess("checks/test_shop.py::test_a", "-m", "verify", "--target", "here")
+    assert "1 of 1 checks green in 2 rounds, 1 left out by options" in result.outlines[-1]
+
+
+def test_a_subtest_that_was_red_before_the_window_is_not_counted_in_it(shop):
+    checks_are(
+        shop,
+        "AGAIN = []\n\n@pytest.mark.verify\ndef test_open(subtests):\n    AGAIN.append(1)\n"
+        "    with subtests.test():\n        assert len(AGAIN) > 1\n",
+    )
+    result = run(shop, "-m", "verify", "--target", "here", "--wait", "30s")
+    assert result.ret == 0
+    assert "contains 1 failed subtest" not in result.stdout.str()
+    assert summary(shop)["verdict"] == "PASSED"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--target=here"],
+        ["--target=nonsense"],
+        ["--soak=1s"],
+        ["--wait=1s"],
+        ["--incident=I-1"],
+        ["-m", "diagnose", "--soak=1s"],
+    ],
+    ids=" ".join,
+)
+def test_an_option_that_nothing_comes_of_is_refused(shop, options):
+    result = run(shop, *options)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert "nothing comes of it without -m verify or -m diagnose" in result.stderr.str()
+    assert "nothing comes of it without -m verify" in result.stderr.str()
 
 
-@pytest.mark.parametrize("job", ["verify", "diagnose"])
-def test_a_run_that_somebody_ended_proves_nothing_whatever_its_exit_status(shop, job):
+@pytest.mark.parametrize(("job", "status"), [("verify", 0), ("diagnose", 0), ("diagnose", 42)])
+def test_a_run_that_somebody_ended_proves_nothing_whatever_its_exit_status(shop, job, status):
     checks_are(
         shop,
         f"SEEN = []\n\n@pytest.mark.{job}\ndef test_a(): pass\n\n@pytest.mark.{job}\ndef test_b():\n"
         f"    SEEN.append(1)\n    if len(SEEN) == {2 if job == 'verify' else 1}:\n"
-        f"        pytest.exit('enough', returncode=0)\n\n@pytest.mark.{job}\ndef test_c(): pass\n",
+        f"        pytest.exit('enough', returncode={status})\n\n@pytest.mark.{job}\ndef test_c(): pass\n",
     )
     result = run(shop, "-m", job, "--target", "here")
     assert result.ret == pytest.ExitCode.INTERRUPTED
@@ -486,3 +523,22 @@ def test_a_name_that_this_machine_does_not_know_says_nothing_of_the_system(shop)
     assert result.ret == 1
     assert summary(shop)["verdict"] == "UNKNOWN"
     assert "cannot look the name up" in result.stdout.str()
+
+
+def test_a_check_that_has_seen_something_is_red_whatever_it_had_to_handle_before(shop):
+    checks_are(
+        shop,
+        "import socket\n\n@pytest.mark.verify\ndef test_up():\n    try:\n"
+        "        raise socket.gaierror('no such name')\n    except OSError:\n        assert 'page' == 'shop'\n",
+    )
+    assert run(shop, "-m", "verify", "--target", "here").ret == 1
+    assert summary(shop)["verdict"] == "FAILED"
+
+
+def test_causes_that_run_in_a_circle_are_looked_at_once(shop):
+    checks_are(
+        shop,
+        "@pytest.mark.verify\ndef test_up():\n    first = ValueError('first')\n    try:\n"
+        "        raise RuntimeError from first\n    except RuntimeError as second:\n        raise first from second\n",
+    )
+    assert run(shop, "-m", "verify", "--target", "here").ret == 1

@@ -52,23 +52,6 @@ def test_a_system_that_gets_better_with_every_round_is_still_settling(red, left,
     assert script.rounds == rounds
 
 
-@pytest.mark.parametrize(
-    ("red_before", "rounds"),
-    [
-        pytest.param(2, 1, id="as many as before: nothing has got better"),
-        pytest.param(3, 2, id="less than before: it may be settling"),
-    ],
-)
-def test_a_late_round_is_compared_with_what_was_red_before_the_change(red_before, rounds):
-    clock = FakeClock()
-    timeline = Timeline(clock)
-    script = Script(2)
-    verification = Verification(script, Site("shop", shop_runbook(), lambda role: None), Course(timeline), PACE, clock)
-    long_ago_s = timeline.now_s() - PACE.settle_within_s
-    assert len(verification.red_until_verified("recovery", long_ago_s, red_before=red_before)) == 2
-    assert script.rounds == rounds
-
-
 def test_better_and_better_is_not_good_enough_for_ever():
     clock = FakeClock()
     timeline = Timeline(clock)

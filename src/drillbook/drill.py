@@ -379,9 +379,7 @@ class _Drilling:
                     self.facts.passed_over.append(title)
                     continue
                 self.facts.routes.append(title)
-                red = self.verification.red_until_verified(
-                    "recovery", operator.last_change_s, red_before=len(self.facts.red_under_fault or ())
-                )
+                red = self.verification.red_until_verified("recovery", operator.last_change_s)
                 self.timeline.add("route.end", scenario=title, red=red)
                 if not red:
                     self.facts.healed_by = title

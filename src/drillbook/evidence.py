@@ -18,12 +18,15 @@ _ENDED = re.compile(r"OCI runtime exec failed: .*(setns process|procReady not re
 command sees of a service that crashes. No program is missing then."""
 
 _COULD_NOT_LOOK = re.compile(
-    r"^(?:(?:z?cat|tail|head|[ef]?grep|zgrep|g?awk|sed|ls|stat|find|df|du|wc): .*"
-    r"(?:No such file or directory|Permission denied)|Cannot connect to the Docker daemon .*)$",
+    r"^(?:(?:z?cat|tail|head|[ef]?grep|zgrep|g?awk|sed|wc): .*(?:No such file or directory|Permission denied)"
+    r"|(?:ls|stat|find|df|du|(?:ba)?sh: .*): .*Permission denied"
+    r"|dmesg: .*not permitted"
+    r"|(?:Cannot connect to the Docker daemon|permission denied while trying to connect to the|"
+    r"failed to connect to the docker API) .*)$",
     re.MULTILINE,
 )
 """What a program says that was not let at what it should read. A client whose server is down says other things, which
-are evidence of it."""
+are evidence of it; so is that a file is not there, for those that ask for just that."""
 
 
 @dataclass(frozen=True, slots=True)

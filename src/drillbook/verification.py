@@ -45,9 +45,7 @@ class Verification:
             raise UsageError(self._site.runbook.slug, "there is no verification check, so nothing could be verified")
         return [check for check in rounds[-1] if not check.is_green]
 
-    def red_until_verified(
-        self, during: str, changed_s: float, *, rounds: int | None = None, red_before: float = math.inf
-    ) -> list[str]:
+    def red_until_verified(self, during: str, changed_s: float, rounds: int | None = None) -> list[str]:
         """Run rounds until enough in a row are green; return what is red once the last change had time to settle.
 
         A system of which less is red with every round is still settling, and gets up to twice that time again: how long
@@ -57,14 +55,12 @@ class Verification:
             during: Part of the drill.
             changed_s: When the last change was made.
             rounds: How many are enough; None for the pace's, which make "verified".
-            red_before: How many checks were red before the change, where a round has said so: one more round that is
-                no better is then not needed, and on a service that hangs a round is all its deadlines in a row.
         """
         enough = self._pace.hold_rounds if rounds is None else rounds
         settled_s = changed_s + self._pace.settle_within_s
         first_green_s = first_ended_s = 0.0
         round_ = green = 0
-        before = red_before
+        before = math.inf
         while True:
             round_ += 1
             round_began_s = self._timeline.now_s()

@@ -85,9 +85,10 @@ def _without_or(script: str) -> str:
 def _sed_pattern(delimiter: str) -> str:
     """Match a pattern up to its delimiter; what has one within brackets ends elsewhere for sed, and is left out.
 
-    So are brackets that begin with ``]`` or ``^]``: where they end is a question of their first character.
+    A ``]`` that comes first in brackets, or behind their ``^``, is one of their characters.
     """
-    within = rf"\[\^?[^\]^{delimiter}\n][^\]{delimiter}\n]*\]"
+    inside = rf"(?:\[:[a-z]+:\]|[^\]\[{delimiter}\n])"
+    within = rf"\[(?:\^|(?!\^))(?:\]{inside}*|{inside}+)\]"
     return rf"(?:[^{delimiter}\\\n\[]|\\[^\n]|{within})*"
 
 
@@ -292,7 +293,7 @@ def _git(program: str, arguments: Sequence[str]) -> None:
     if any("%G" in (value or "") or DYNAMIC in (value or "") for _, value in found):
         raise Refusal("git runs a program of its configuration for %G")
     names = [option for option, _ in found]
-    if verb in ("branch", "tag", "remote", "reflog"):
+    if verb in ("branch", "tag", "remote"):
         operands += rest[limit + 1 :]  # no paths: they have none
     listing = {"--list", "--contains", "--merged", "--no-merged", "--points-at"}
     if verb == "tag":
@@ -370,7 +371,8 @@ def _nslookup(program: str, arguments: Sequence[str]) -> None:
 def _printf(program: str, arguments: Sequence[str]) -> None:
     if not arguments or arguments[0].startswith(("-v", DYNAMIC)):
         raise Refusal("printf -v sets a variable")
-    if re.search(r"%[^%a-zA-Z]*n", " ".join(arguments[:2]).replace("%%", "")):
+    format_ = arguments[1:2] if arguments[0] == "--" else arguments[:1]
+    if re.search(r"%[^%a-zA-Z]*[hjlLtz]*n", "".join(format_).replace("%%", "")):
         raise Refusal("printf %n sets a variable")
 
 

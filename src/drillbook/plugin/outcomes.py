@@ -112,9 +112,13 @@ def _outcome_of(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.T
 
 def _is_nameless(error: BaseException | None) -> bool:
     """True where this machine could not resolve a name: that says nothing of the system behind it."""
-    while error is not None and not isinstance(error, socket.gaierror):
-        error = error.__cause__ or error.__context__
-    return error is not None
+    if isinstance(error, AssertionError):
+        return False  # a check that has seen something
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen and not isinstance(error, socket.gaierror):
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__  # httpcore suppresses the context; the name is in it all the same
+    return isinstance(error, socket.gaierror)
 
 
 def _said(error: BaseException, outcome: Outcome) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 from _pytest.runner import runtestprotocol
+from _pytest.subtests import SubtestReport, failed_subtests_key
 
 from drillbook.clock import Clock
 from drillbook.evidence import Checked
@@ -33,6 +34,7 @@ def run_once(item: pytest.Item, nextitem: pytest.Item | None) -> list[pytest.Tes
     initrequest = getattr(item, "_initrequest", None)  # fixtures anew; pytest has no public way to run an item twice
     if initrequest:
         initrequest()
+    item.config.stash[failed_subtests_key].pop(item.id, 0)  # those of an earlier round
     told, failed = _Told(), item.session.testsfailed
     item.config.pluginmanager.register(told)
     try:
@@ -115,6 +117,8 @@ def _runbook(run: Run) -> Runbook:
 def _report(item: pytest.Item, checked: Checked, reports: Sequence[pytest.TestReport], run: Run) -> None:
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     for report in reports:
+        if isinstance(report, SubtestReport):
+            continue  # it was told when it was made
         if report.failed and checked.outcome is not Outcome.ERROR:  # an error keeps its traceback
             report.longrepr = four_lines(checked, _runbook(run))
         item.ihook.pytest_runtest_logreport(report=report)

@@ -91,8 +91,13 @@ class _CutOff:
 
 def _refuse_idle_options(config: pytest.Config, jobs: tuple[str, ...]) -> None:
     """Refuse options that nothing would come of."""
-    for name in ("target", "wait", "soak", "incident"):
-        of = ("verify", "diagnose", "chaos") if name == "incident" else ("verify", "diagnose")
+    uses = {
+        "target": ("verify", "diagnose"),
+        "wait": ("verify",),
+        "soak": ("verify",),
+        "incident": ("verify", "diagnose", "chaos"),
+    }
+    for name, of in uses.items():
         if config.getoption(name) and not set(of) & set(jobs) and not (name == "target" and "chaos" in jobs):
             raise UsageError(f"--{name}", f"nothing comes of it without -m {' or -m '.join(of)}")
 
@@ -207,7 +212,8 @@ def end(session: pytest.Session, exitstatus: int) -> None:
         workers.pytest_sessionfinish()  # pytest-xdist's own hook, earlier: workers clean up and write their last lines
     if run.target and (left_out := count_left_out(session.items, run)):
         run.timeline.add("left_out", items=left_out)
-    if run.is_cut and exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+    gave_up = (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR)
+    if run.is_cut and exitstatus not in gave_up:
         exitstatus = session.exitstatus = pytest.ExitCode.INTERRUPTED
     events = read_run(run.folder)
     if blind := never_red(events):

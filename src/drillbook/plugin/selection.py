@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from types import FunctionType
 
 import pytest
 
@@ -87,11 +88,21 @@ def count_left_out(items: Sequence[pytest.Item], run: Run) -> int:
     return len(run.deselected) + sum(function not in collected for function in asked)
 
 
-def _functions_of(module: pytest.Module, jobs: Sequence[str]) -> list[object]:
-    """Return the functions of a file, and of its classes, that carry a marker of these jobs."""
-    holders = [module.obj, *(each for each in vars(module.obj).values() if isinstance(each, type))]
-    functions = [each for holder in holders for each in vars(holder).values() if callable(each)]
-    return [each for each in functions if {mark.name for mark in getattr(each, "pytestmark", ())} & set(jobs)]
+def _functions_of(module: pytest.Module, jobs: Sequence[str]) -> list[FunctionType]:
+    """Return the checks of these jobs in a file and its classes, by a marker of their own, the class or the file."""
+    found: list[FunctionType] = []
+    for holder in (module.obj, *(each for each in vars(module.obj).values() if isinstance(each, type))):
+        marked = bool({*_marks_of(module.obj), *_marks_of(holder)} & {*jobs})
+        for name, each in vars(holder).items():
+            is_test = marked and name.startswith("test")
+            if isinstance(each, FunctionType) and (is_test or {*_marks_of(each)} & {*jobs}):
+                found.append(each)
+    return found
+
+
+def _marks_of(thing: object) -> list[str]:
+    marks = vars(thing).get("pytestmark", ())
+    return [mark.name for mark in (marks if isinstance(marks, list | tuple) else (marks,))]
 
 
 def skip_what_writes(item: pytest.Item) -> None:
