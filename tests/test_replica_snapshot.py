@@ -107,6 +107,12 @@ def test_ports_name_their_program_whatever_its_process_id() -> None:
     assert port_state(text.replace("300", "301")) == port_state(text)
 
 
+def test_a_question_of_a_resolver_is_no_service() -> None:
+    asks = "udp UNCONN 0 0 [::1]:56133 [::]:*\n"
+    serves = "udp UNCONN 0 0 [::1]:5353 [::]:*\ntcp LISTEN 0 5 [::1]:56133 [::]:*\n"
+    assert port_state(asks + serves) == {"port/udp/[::1]:5353": "?", "port/tcp/[::1]:56133": "?"}
+
+
 def test_processes_of_sessions_and_of_containers_do_not_count() -> None:
     stat = (
         "1 (replica-host) S 0 1 1\n"

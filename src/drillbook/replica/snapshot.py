@@ -31,6 +31,9 @@ __all__ = [
 
 _OWN_NETWORKS = frozenset({"bridge", "host", "none"})
 
+_GIVEN_OUT = frozenset(map(str, range(32768, 61000)))
+"""Linux' default for ``net.ipv4.ip_local_port_range``."""
+
 # Processes of the host itself: in its PID namespace, and not below a session, whose root has no parent in there.
 _PROCESSES = r"""
 ns=$(readlink /proc/self/ns/pid)
@@ -167,11 +170,17 @@ def image_state(images: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def port_state(text: str) -> dict[str, str]:
-    """Return who listens where, from ``ss -H -lntup``."""
+    """Return who listens where, from ``ss -H -lntup``.
+
+    UDP has no listeners, only sockets. One on a port that the kernel gave out is a client's, such as a resolver's that
+    asks which address is near, and gone in a moment.
+    """
     found: dict[str, set[str]] = {}
     for line in text.splitlines():
         fields = line.split()
         if len(fields) >= 5:
+            if fields[0] == "udp" and fields[4].rpartition(":")[2] in _GIVEN_OUT:
+                continue
             programs = re.findall(r'\("([^"]+)",', line)
             found.setdefault(f"port/{fields[0]}/{fields[4]}", set()).update(programs or ["?"])
     return {key: " ".join(sorted(programs)) for key, programs in found.items()}
