@@ -11,6 +11,7 @@ from drillbook.target import Output
 __all__ = [
     "Keeper",
     "end_groups",
+    "in_service",
     "must_be_commands",
     "must_be_name",
     "must_be_port",
@@ -64,6 +65,15 @@ def on_machine(replica: Replica, command: str, *, deadline_s: float = 60.0, stri
             command, f"expected exit status 0, got {output.exit_status}", evidence=output.err + output.out
         )
     return output
+
+
+def in_service(replica: Replica, service: str, command: str) -> Output:
+    """Run a command of the fault's own in a service; it has the time that a client takes to start on a slow machine.
+
+    Raises:
+        CommandTimeout: It has not ended within a minute.
+    """
+    return replica.host(service).run(command, deadline_s=60.0)
 
 
 def on_own_machine(replica: Replica, command: str, *, deadline_s: float = 60.0, strict: bool = True) -> Output:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from drillbook.faults._common import must_be_name
+from drillbook.faults._common import in_service, must_be_name
 from drillbook.replica import Replica
 
 __all__ = ["Queue"]
@@ -32,7 +32,7 @@ class Queue:
     def looks(self, replica: Replica) -> list[tuple[int, frozenset[str]]]:
         """Return a few looks in a row, each as how many tasks wait, and which ones a worker holds."""
         one = f"{self.cli} llen {self.name}; {self.cli} hkeys unacked; echo --"
-        said = replica.host(self.broker).run(f"for look in $(seq {_LOOKS}); do {one}; sleep {_GAP_S}; done")
+        said = in_service(replica, self.broker, f"for look in $(seq {_LOOKS}); do {one}; sleep {_GAP_S}; done")
         parts = [part.split() for part in said.out.split("--\n") if part.strip()]
         return [(int(part[0]), frozenset(part[1:])) for part in parts if part[0].isdigit()]
 
@@ -45,4 +45,4 @@ class Queue:
             "if string.find(redis.call('hget', 'unacked', t), ARGV[1], 1, true) "
             "then redis.call('hdel', 'unacked', t) redis.call('zrem', 'unacked_index', t) end end"
         )
-        replica.host(self.broker).run(f'{self.cli} eval "{script}" 0 {mark}')
+        in_service(replica, self.broker, f'{self.cli} eval "{script}" 0 {mark}')

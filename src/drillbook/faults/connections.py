@@ -5,7 +5,7 @@ import shlex
 from dataclasses import dataclass, field
 
 from drillbook.errors import DrillbookError
-from drillbook.faults._common import Keeper, must_be_name, must_be_positive, must_hold
+from drillbook.faults._common import Keeper, in_service, must_be_name, must_be_positive, must_hold
 from drillbook.replica import Replica
 
 __all__ = ["ConnectionsExhausted"]
@@ -84,7 +84,7 @@ class ConnectionsExhausted:
             if not service.is_running():
                 return
             try:
-                replica.host(self.service).run(start)
+                in_service(replica, self.service, start)
             except DrillbookError:
                 return  # the database ended while it was looked at
 
@@ -98,7 +98,7 @@ class ConnectionsExhausted:
             keeper.raise_error()
         if not replica.service(self.service).is_running():
             return False
-        asked = replica.host(self.service).run(self._psql("SELECT 1", self.role))
+        asked = in_service(replica, self.service, self._psql("SELECT 1", self.role))
         return bool(asked.exit_status and _REFUSED.search(asked.err))
 
     def revert(self, replica: Replica) -> None:
@@ -107,9 +107,10 @@ class ConnectionsExhausted:
         if self._keepers and replica.service(self.service).is_running():
             # A session whose client is gone goes on until it has something to say.
             end = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{_MARK}'"  # noqa: S608
-            replica.host(self.service).run(
+            in_service(
+                replica,
+                self.service,
                 f"pkill -TERM -f {_MARK}; {self._psql(end, self.admin)}; while pgrep -f {_MARK}; do sleep 0.1; done",
-                deadline_s=15.0,
             )
         self._keepers.clear()
         must_hold(f"{self.service} has sessions left", lambda: not self.is_present(replica))

@@ -3,7 +3,7 @@
 import shlex
 from dataclasses import dataclass
 
-from drillbook.faults._common import must_be_name, must_hold
+from drillbook.faults._common import in_service, must_be_name, must_hold
 from drillbook.replica import Replica
 
 __all__ = ["ReplicaLags"]
@@ -34,7 +34,7 @@ class ReplicaLags:
         return f"{self.service} receives from {self.primary} and applies nothing"
 
     def _ask(self, replica: Replica, service: str, statement: str) -> str:
-        said = replica.host(service).run(f"psql -X -A -t -U {self.admin} -c {shlex.quote(statement)}")
+        said = in_service(replica, service, f"psql -X -A -t -U {self.admin} -c {shlex.quote(statement)}")
         return said.out.strip()
 
     def inject(self, replica: Replica) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from drillbook.clock import SystemClock
 from drillbook.errors import InjectFailed, UsageError
-from drillbook.faults._common import must_be_name, must_hold
+from drillbook.faults._common import in_service, must_be_name, must_hold
 from drillbook.replica import Replica
 
 __all__ = ["RedisFull"]
@@ -83,13 +83,15 @@ class RedisFull:
 
     def _write(self, replica: Replica, name: str, count: int, size: int) -> None:
         write = f"{self._cli} -e eval \"redis.call('set', KEYS[1], string.rep('x', ARGV[1]))\" 1"
-        replica.host(self.service).run(
-            f"for i in $(seq {count}); do {write} {self.prefix}{name} {size}; done", deadline_s=60.0
+        in_service(
+            replica,
+            self.service,
+            f"for i in $(seq {count}); do {write} {self.prefix}{name} {size}; done",
         )
 
     def _memory(self, replica: Replica) -> tuple[int, int]:
         """Return the bytes that count against the limit, and the limit; 0 for none."""
-        said = replica.host(self.service).run(f"{self._cli} info memory").out
+        said = in_service(replica, self.service, f"{self._cli} info memory").out
         figures = {name: int(bytes_) for name, bytes_ in re.findall(r"^(\w+):(\d+)\s*$", said, re.MULTILINE)}
         # What waits to be written to the append-only file is in use, and does not count.
         counted = figures.get("used_memory", 0) - figures.get("mem_not_counted_for_evict", 0)
@@ -99,14 +101,16 @@ class RedisFull:
         """It answers, and refuses a write for want of memory."""
         if not replica.service(self.service).is_running():
             return False
-        said = replica.host(self.service).run(f"{self._cli} set drillbook:probe 1 px 1")
+        said = in_service(replica, self.service, f"{self._cli} set drillbook:probe 1 px 1")
         return "OOM command not allowed" in said.out + said.err
 
     def revert(self, replica: Replica) -> None:
         if self._filled and replica.service(self.service).is_running():
             keys = f"{self._cli} --scan --pattern '{self.prefix}*'"
-            replica.host(self.service).run(
-                f"for key in $({keys}); do {self._cli} unlink $key; done >/dev/null", deadline_s=60.0
+            in_service(
+                replica,
+                self.service,
+                f"for key in $({keys}); do {self._cli} unlink $key; done >/dev/null",
             )
         self._filled.clear()
         must_hold(f"{self.service} takes writes", lambda: not self.is_present(replica))

@@ -4,7 +4,7 @@ import shlex
 from dataclasses import dataclass, field
 
 from drillbook.errors import InjectFailed, UsageError
-from drillbook.faults._common import must_be_name, must_hold, on_machine
+from drillbook.faults._common import in_service, must_be_name, must_hold, on_machine
 from drillbook.replica import Replica
 
 __all__ = ["RotatedPassword"]
@@ -49,8 +49,10 @@ class RotatedPassword:
     def _set(self, replica: Replica, password: str) -> None:
         change = f"ALTER ROLE {self.role} PASSWORD '{password}'"
         end = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{self.role}'"  # noqa: S608
-        said = replica.host(self.service).run(
-            f"psql -X -q -U {self.admin} -v ON_ERROR_STOP=1 -c {shlex.quote(change)} -c {shlex.quote(end)}"
+        said = in_service(
+            replica,
+            self.service,
+            f"psql -X -q -U {self.admin} -v ON_ERROR_STOP=1 -c {shlex.quote(change)} -c {shlex.quote(end)}",
         )
         if said.exit_status:
             raise InjectFailed(self.service, "expected the password to be changed, it was not", evidence=said.err)
@@ -64,11 +66,12 @@ class RotatedPassword:
         """Both services run, and the login is refused for its password."""
         if not all(replica.service(name).is_running() for name in (self.service, self.client)):
             return False
-        said = replica.host(self.client).run(self.login)
+        said = in_service(replica, self.client, self.login)
         return bool(said.exit_status) and "password authentication failed" in said.out + said.err
 
     def revert(self, replica: Replica) -> None:
-        if self._was and self.is_present(replica):
+        # Told by what the service uses: a login can fail for other reasons too, and then nothing would be taken back.
+        if self._was and on_machine(replica, self.current).out.strip() == self._was[0]:
             self._set(replica, self._was[0])
         self._was.clear()
-        must_hold(f"{self.client} logs in", lambda: not self.is_present(replica))
+        must_hold(f"{self.client} logs in", lambda: not self.is_present(replica), within_s=60.0)
