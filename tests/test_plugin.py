@@ -375,12 +375,6 @@ def test_a_check_that_looked_in_one_round_only_is_not_verified(shop):
     assert summary(shop)["verdict"] == "UNKNOWN"
 
 
-def test_a_subtest_that_is_red_makes_its_check_red(shop):
-    checks_are(shop, "@pytest.mark.verify\ndef test_open(subtests):\n    with subtests.test():\n        assert False\n")
-    assert run(shop, "-m", "verify", "--target", "here").ret == 1
-    assert summary(shop)["verdict"] == "FAILED"
-
-
 @pytest.mark.parametrize(
     "options",
     [["--lf"], ["-o", "python_functions=test_a"], ["checks/test_shop.py::test_a"]],
@@ -472,16 +466,6 @@ def test_an_ordinary_test_is_not_taken_for_a_check(shop):
     assert "test_b is no check of a real system" in result.stderr.str()
 
 
-def test_what_tears_down_red_is_an_error_of_its_check_and_not_a_verdict_of_green(shop):
-    checks_are(
-        shop,
-        "@pytest.fixture(scope='module')\ndef shared():\n    yield\n    assert False, 'left open'\n\n"
-        "@pytest.mark.verify\ndef test_a(shared): pass\n\n@pytest.mark.verify\ndef test_b(): pass\n",
-    )
-    assert run(shop, "-m", "verify", "--target", "here").ret == 1
-    assert summary(shop)["verdict"] == "UNKNOWN"
-
-
 def test_a_check_that_writes_by_its_class_is_not_run_on_a_real_system(shop):
     checks_are(
         shop,
@@ -525,20 +509,36 @@ def test_a_name_that_this_machine_does_not_know_says_nothing_of_the_system(shop)
     assert "cannot look the name up" in result.stdout.str()
 
 
-def test_a_check_that_has_seen_something_is_red_whatever_it_had_to_handle_before(shop):
-    checks_are(
-        shop,
-        "import socket\n\n@pytest.mark.verify\ndef test_up():\n    try:\n"
-        "        raise socket.gaierror('no such name')\n    except OSError:\n        assert 'page' == 'shop'\n",
-    )
+@pytest.mark.parametrize(
+    ("checks", "verdict"),
+    [
+        pytest.param(
+            "@pytest.mark.verify\ndef test_open(subtests):\n    with subtests.test():\n        assert False\n",
+            "FAILED",
+            id="a red subtest makes its check red",
+        ),
+        pytest.param(
+            "@pytest.fixture(scope='module')\ndef shared():\n    yield\n    assert False, 'left open'\n\n"
+            "@pytest.mark.verify\ndef test_a(shared): pass\n\n@pytest.mark.verify\ndef test_b(): pass\n",
+            "UNKNOWN",
+            id="a red teardown of what checks share is an error of one of them",
+        ),
+        pytest.param(
+            "import socket\n\n@pytest.mark.verify\ndef test_up():\n    try:\n"
+            "        raise socket.gaierror('no such name')\n    except OSError:\n        assert 'page' == 'shop'\n",
+            "FAILED",
+            id="what has seen something is red whatever it had to handle before",
+        ),
+        pytest.param(
+            "@pytest.mark.verify\ndef test_up():\n    first = ValueError('first')\n    try:\n"
+            "        raise RuntimeError from first\n    except RuntimeError as second:\n"
+            "        raise first from second\n",
+            "FAILED",
+            id="causes that run in a circle are looked at once",
+        ),
+    ],
+)
+def test_what_goes_wrong_in_a_check_is_no_green(shop, checks, verdict):
+    checks_are(shop, checks)
     assert run(shop, "-m", "verify", "--target", "here").ret == 1
-    assert summary(shop)["verdict"] == "FAILED"
-
-
-def test_causes_that_run_in_a_circle_are_looked_at_once(shop):
-    checks_are(
-        shop,
-        "@pytest.mark.verify\ndef test_up():\n    first = ValueError('first')\n    try:\n"
-        "        raise RuntimeError from first\n    except RuntimeError as second:\n        raise first from second\n",
-    )
-    assert run(shop, "-m", "verify", "--target", "here").ret == 1
+    assert summary(shop)["verdict"] == verdict

@@ -136,7 +136,7 @@ class Transcript:
         if found is None:
             for record in records:
                 # Raises for a command that might have printed it.
-                silent = (record if among else _last_of(self._records, record.id)).whole()
+                silent = _last_of(self._records, record.id).whole()
                 if silent.exit_status and not silent.out and (why := _COULD_NOT_LOOK.search(silent.err)):
                     raise TargetUnreachable(silent.id, f"could not look: {why[0]}")
         return found

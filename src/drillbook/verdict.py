@@ -8,6 +8,7 @@ from typing import Any
 from drillbook.outcome import Outcome
 
 __all__ = [
+    "GIVEN_UP",
     "Counts",
     "Outcome",
     "Verdict",
@@ -29,7 +30,8 @@ _RANK = {
     Outcome.ERROR: 3,
     Outcome.FAILED: 4,
 }
-_GIVEN_UP = {2: "was interrupted", 3: "ended with an internal error", 4: "could not be started"}
+GIVEN_UP = {2: "was interrupted", 3: "ended with an internal error", 4: "could not be started"}
+"""pytest's exit statuses of a run that did not come to its end."""
 _DRILL_KINDS = frozenset({"drill.begin", "drill.end"})
 _ROUNDS = 2
 _NAMES = 5
@@ -270,7 +272,7 @@ def _ended(events: Events, at: str, status: int | None, *, is_ending: bool) -> P
         return Outcome.UNKNOWN, f"UNKNOWN{at}: the run did not come to its end (running was: {running})", (reason,)
     if status is None:
         status = next((event.get("exit_status") for event in reversed(events) if event.get("kind") == "run.end"), None)
-    for given_up, how in _GIVEN_UP.items():
+    for given_up, how in GIVEN_UP.items():
         if status == given_up:
             return Outcome.UNKNOWN, f"UNKNOWN{at}: the run {how}", (f"the run {how} (pytest's exit status {status})",)
     if status == 1 and not _has_red(events):

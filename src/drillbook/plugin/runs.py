@@ -25,7 +25,7 @@ from drillbook.signals import end_as_by_ctrl_c
 from drillbook.target.targetfile import TargetFile, default_target, find_target
 from drillbook.timeline import Timeline
 from drillbook.units import parse_duration
-from drillbook.verdict import never_red, verdict_of
+from drillbook.verdict import GIVEN_UP, never_red, verdict_of
 
 __all__ = ["begin", "end", "fail", "loop", "say_unknown", "say_verdict", "tell_worker"]
 
@@ -43,8 +43,8 @@ def begin(config: pytest.Config) -> None:
     if NEST in config.stash:
         return
     jobs = jobs_of_expression(config.getoption("markexpr") or "")
-    _refuse_idle_options(config, jobs)
     target = _target(config, jobs)
+    _refuse_idle_options(config, jobs)
     context = _context(config, jobs)
     if not jobs or config.getoption("collectonly") or config.getoption("help"):
         return
@@ -98,7 +98,7 @@ def _refuse_idle_options(config: pytest.Config, jobs: tuple[str, ...]) -> None:
         "incident": ("verify", "diagnose", "chaos"),
     }
     for name, of in uses.items():
-        if config.getoption(name) and not set(of) & set(jobs) and not (name == "target" and "chaos" in jobs):
+        if config.getoption(name) and not set(of) & set(jobs):
             raise UsageError(f"--{name}", f"nothing comes of it without -m {' or -m '.join(of)}")
 
 
@@ -212,8 +212,7 @@ def end(session: pytest.Session, exitstatus: int) -> None:
         workers.pytest_sessionfinish()  # pytest-xdist's own hook, earlier: workers clean up and write their last lines
     if run.target and (left_out := count_left_out(session.items, run)):
         run.timeline.add("left_out", items=left_out)
-    gave_up = (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR)
-    if run.is_cut and exitstatus not in gave_up:
+    if run.is_cut and exitstatus not in GIVEN_UP:
         exitstatus = session.exitstatus = pytest.ExitCode.INTERRUPTED
     events = read_run(run.folder)
     if blind := never_red(events):
