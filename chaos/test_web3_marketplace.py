@@ -27,7 +27,6 @@ from drillbook.faults.redis_full import RedisFull
 from drillbook.faults.stop import Stop
 from drillbook.units import parse_bytes
 
-DOWN = "ServiceDown"
 RESTART = "3. Immediate Recovery Attempts"
 BACKEND = "Backend Service Down"
 FRONTEND = "Frontend Service Down"
@@ -43,6 +42,11 @@ BUDGETS = (
     Budget(Milestone.PERSON, "Immediate Actions (0-5 minutes)"),
     Budget(Milestone.NAMED, "Investigation (5-15 minutes)"),
 )
+
+
+def down(service: str) -> str:
+    """Return the alert that a service is down, which is one for all services."""
+    return f'ServiceDown{{service_name="{service}"}}'
 
 
 def stuck(*reasons: str) -> PodStuck:
@@ -136,30 +140,44 @@ IMPATIENT = ObjectChanged(
 )
 
 TABLE = (
-    Case("backend-scaled", (Stop("backend"),), alert=DOWN, cause=BACKEND, heals=RESTART),
-    Case("backend-hung", (Pause("backend"),), alert=DOWN, cause=BACKEND, heals=BACKEND),
-    Case("backend-cut", (Disconnect("backend"),), alert=DOWN, cause=BACKEND, heals=BACKEND),
-    Case("backend-evicted", (PodsEvicted(NAMESPACE, "backend", API_GONE),), alert=DOWN, cause=BACKEND, heals=None),
-    Case("backend-killed", (KilledAgain("backend"),), alert=DOWN, cause=BACKEND, heals=None),
+    Case("backend-scaled", (Stop("backend"),), alert=down("backend"), cause=BACKEND, heals=RESTART),
+    Case("backend-hung", (Pause("backend"),), alert=down("backend"), cause=BACKEND, heals=BACKEND),
+    Case("backend-cut", (Disconnect("backend"),), alert=down("backend"), cause=BACKEND, heals=BACKEND),
+    Case(
+        "backend-evicted",
+        (PodsEvicted(NAMESPACE, "backend", API_GONE),),
+        alert=down("backend"),
+        cause=BACKEND,
+        heals=None,
+    ),
+    Case("backend-killed", (KilledAgain("backend"),), alert=down("backend"), cause=BACKEND, heals=None),
     Case("backend-impatient", (IMPATIENT,), alert=None, cause=BACKEND, heals=None),
-    Case("backend-oom", (OutOfMemory("backend", parse_bytes("180M")),), alert=DOWN, cause=BACKEND, heals=None),
+    Case(
+        "backend-oom", (OutOfMemory("backend", parse_bytes("180M")),), alert=down("backend"), cause=BACKEND, heals=None
+    ),
     Case("backend-crashes", (CRASHES,), alert=None, cause=BACKEND, heals=None),
     Case("backend-image", (NO_IMAGE,), alert=None, cause=BACKEND, heals=None),
     Case("backend-never-ready", (NEVER_READY,), alert=None, cause=BACKEND, heals=None),
     Case("backend-too-big", (TOO_BIG,), alert=None, cause=BACKEND, heals=None),
     Case("backend-claim", (UNBOUND,), alert=None, cause=BACKEND, heals=None),
-    Case("config-key", (NO_KEY,), alert=DOWN, cause=BACKEND, heals=None),
-    Case("secret", (OLD_SECRET,), alert=DOWN, cause=BACKEND, heals=None),
-    Case("selector", (NO_SELECTOR,), alert=DOWN, cause=None, heals=None),
-    Case("quota", (NO_QUOTA,), alert=DOWN, cause=BACKEND, heals=None),
-    Case("frontend-hung", (Pause("frontend"),), alert=DOWN, cause=FRONTEND, heals=FRONTEND),
-    Case("database-hung", (Pause("postgres-primary"),), alert=DOWN, cause=DATABASE, heals=DATABASE),
-    Case("database-cut", (Disconnect("postgres-primary"),), alert=DOWN, cause=DATABASE, heals=DATABASE),
-    Case("database-scaled", (Stop("postgres-primary"),), alert=DOWN, cause=DATABASE, heals=None),
+    Case("config-key", (NO_KEY,), alert=down("backend"), cause=BACKEND, heals=None),
+    Case("secret", (OLD_SECRET,), alert=down("backend"), cause=BACKEND, heals=None),
+    Case("selector", (NO_SELECTOR,), alert=down("backend"), cause=None, heals=None),
+    Case("quota", (NO_QUOTA,), alert=down("backend"), cause=BACKEND, heals=None),
+    Case("frontend-hung", (Pause("frontend"),), alert=down("frontend"), cause=FRONTEND, heals=FRONTEND),
+    Case("database-hung", (Pause("postgres-primary"),), alert=down("postgres-primary"), cause=DATABASE, heals=DATABASE),
+    Case(
+        "database-cut",
+        (Disconnect("postgres-primary"),),
+        alert=down("postgres-primary"),
+        cause=DATABASE,
+        heals=DATABASE,
+    ),
+    Case("database-scaled", (Stop("postgres-primary"),), alert=down("postgres-primary"), cause=DATABASE, heals=None),
     Case(
         "database-connections",
         (ConnectionsExhausted("postgres-primary", "marketplace", "web3marketplace", sessions=60, ends_others=True),),
-        alert=DOWN,
+        alert=down("postgres-primary"),
         cause=DATABASE,
         heals=None,
     ),
@@ -176,12 +194,12 @@ TABLE = (
     Case(
         "database-policy",
         (PolicyBlocks(NAMESPACE, "postgres-primary", 5432),),
-        alert=DOWN,
+        alert=down("postgres-primary"),
         cause=DATABASE,
         heals=None,
     ),
-    Case("redis-hung", (Pause("redis-master"),), alert=DOWN, cause=REDIS, heals=REDIS),
-    Case("redis-cut", (Disconnect("redis-master"),), alert=DOWN, cause=REDIS, heals=REDIS),
+    Case("redis-hung", (Pause("redis-master"),), alert=down("redis-master"), cause=REDIS, heals=REDIS),
+    Case("redis-cut", (Disconnect("redis-master"),), alert=down("redis-master"), cause=REDIS, heals=REDIS),
     Case("redis-full", (RedisFull("redis-master"),), alert=None, cause=REDIS, heals=None),
     Case("external", (Stop("outside"),), alert=None, cause=EXTERNAL, heals=None),
     Case("dns", (Stop("dns"),), alert=None, cause=None, heals=None),
@@ -200,7 +218,7 @@ TABLE = (
                 "kubelet", shows="kubectl get node -o jsonpath={.items[0].status.conditions[-1].status} | grep -v True"
             ),
         ),
-        alert=DOWN,
+        alert=down("backend"),
         cause=None,
         heals=None,
     ),

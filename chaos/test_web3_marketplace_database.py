@@ -12,7 +12,7 @@ from drillbook.faults.policy import PolicyBlocks
 from drillbook.faults.rotated import RotatedPassword
 from drillbook.faults.stop import Stop
 
-DOWN = "ServiceDown"
+DOWN = 'ServiceDown{service_name="postgres-primary"}'
 DATABASE = "postgres-primary"
 
 BUDGETS = (

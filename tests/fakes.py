@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from drillbook.alerts import Alert
 from drillbook.evidence import Checked, Transcript
 from drillbook.model import Command, Effect, Phase, Runbook, Step
 from drillbook.outcome import Outcome
-from drillbook.replica import Alert, HandStep, Holdings, Reply, Wait
+from drillbook.replica import HandStep, Holdings, Reply, Wait
 from drillbook.site import DEFAULT_SLO, Site
 from drillbook.target import DEFAULT_DEADLINE_S, Output
 

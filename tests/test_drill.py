@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from fakes import FakeChecks, FakeClock, FakeFault, FakeReplica, command, shop_runbook
 
+from drillbook.alerts import Alert
 from drillbook.budget import Budget, Milestone
 from drillbook.case import Case
 from drillbook.drill import Drill
@@ -12,7 +13,7 @@ from drillbook.errors import ReplicaError, RunbookError, TargetUnreachable, Usag
 from drillbook.evidence import Checked
 from drillbook.model import Effect, Step
 from drillbook.outcome import Outcome
-from drillbook.replica import Alert, Reply
+from drillbook.replica import Reply
 from drillbook.timeline import Timeline
 
 RESTART = Case("restart", (FakeFault(),), alert="ShopDown", cause=None, heals="Strategy 1")
@@ -307,6 +308,20 @@ def test_a_check_that_is_missing_after_the_recovery_proves_nothing(stage):
     result = stage.run()
     assert result.outcome is Outcome.UNKNOWN
     assert "test_more" in result.reasons[0]
+
+
+def test_alerts_of_one_name_that_begin_together_are_all_recorded(stage):
+    both = [Alert("ShopDown", {"service": service}, "2026-01-31T03:12:45Z") for service in ("web", "db")]
+    stage.replica.alerts = lambda: both if stage.replica.broken else []
+    assert stage.run(replace(RESTART, alert='ShopDown{service="db"}')).outcome is Outcome.PASSED
+    assert [event["labels"]["service"] for event in stage.of("alert.fired")] == ["web", "db"]
+    assert [event["labels"] for event in stage.of("alert.resolved")] == [{"service": "db"}]
+
+
+def test_what_selects_no_alert_is_refused_before_anything_starts(stage):
+    with pytest.raises(UsageError, match="case restart: alert must be"):
+        stage.run(replace(RESTART, alert="ShopDown{service!='db'}"))
+    assert stage.kinds() == []
 
 
 def test_an_alert_that_the_recovery_sets_off_fails(stage):

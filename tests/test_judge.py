@@ -4,19 +4,20 @@ from dataclasses import fields, replace
 
 import pytest
 
+from drillbook.alerts import Alert, AlertSelector
 from drillbook.judge import Expect, Facts, judge
 from drillbook.outcome import Outcome
 from drillbook.work import Loss, Work
 
-HEALS = Expect(alert="Down", cause="Strategy 4", heals="Strategy 4")
-OPEN = Expect(alert="Down", cause=None, heals=None)
+HEALS = Expect(alert=AlertSelector("Down"), cause="Strategy 4", heals="Strategy 4")
+OPEN = Expect(alert=AlertSelector("Down"), cause=None, heals=None)
 
 
 def good() -> Facts:
     return Facts(
         effect_seen=True,
         effect_stayed=True,
-        alerts=["Down"],
+        alerts=[Alert("Down")],
         red_under_fault=["test_health"],
         causes=["Strategy 4: memory"],
         healed_by="Strategy 4: memory",
@@ -47,7 +48,7 @@ def test_what_the_document_does_not_heal_is_not_covered_and_never_passed():
     ("fact", "word"),
     [
         ({"alerts": []}, "did not fire"),
-        ({"alerts": ["Other"]}, "firing: Other"),
+        ({"alerts": [Alert("Other")]}, "firing: Other"),
         ({"red_under_fault": []}, "blind"),
         ({"causes": []}, "named nothing"),
         ({"causes": ["Strategy 4: memory", "Strategy 5: config"]}, "Strategy 5"),
@@ -105,13 +106,21 @@ def test_an_alert_where_none_is_declared_fails():
     assert judge(silent, replace(good(), alerts=[]))[0] is Outcome.PASSED
 
 
+def test_an_alert_of_another_service_is_not_the_declared_one():
+    of_db = replace(HEALS, alert=AlertSelector("Down", {"service": "db"}))
+    assert judge(of_db, replace(good(), alerts=[Alert("Down", {"service": "db"})]))[0] is Outcome.PASSED
+    outcome, reasons = judge(of_db, replace(good(), alerts=[Alert("Down", {"service": "backend"})]))
+    assert outcome is Outcome.FAILED
+    assert reasons == ['alert Down{service="db"} did not fire (firing: Down{service="backend"})']
+
+
 def test_not_covered_needs_verification_green_once_the_fault_is_gone():
     assert judge(OPEN, replace(not_healed(), green_after_revert=False))[0] is Outcome.UNKNOWN
 
 
 def test_strategy_1_is_not_strategy_10():
     ten = "Strategy 10: fail over"
-    one = Expect(alert="Down", cause="Strategy 1", heals="Strategy 1")
+    one = Expect(alert=AlertSelector("Down"), cause="Strategy 1", heals="Strategy 1")
     reasons = judge(one, replace(good(), causes=[ten], healed_by=ten))[1]
     assert any("had to name Strategy 1" in reason for reason in reasons)
     assert any("declared that Strategy 1 heals it" in reason for reason in reasons)

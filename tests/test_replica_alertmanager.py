@@ -5,8 +5,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from drillbook.alerts import Alert
 from drillbook.errors import ReplicaError
-from drillbook.replica import Alert
 from drillbook.replica.alertmanager import firing_alerts
 
 FIRING = {

@@ -317,6 +317,18 @@ def test_a_page_says_which_part_of_the_system_was_down_how_long() -> None:
     assert "down for 12 s of the drill (<site> 12 s, orders 3.5 s)." in text_of(page_html(events))
 
 
+@pytest.mark.parametrize(("service", "holds"), [("db", "yes"), ("web", "no")])
+def test_the_same_alert_of_another_service_is_not_the_declared_one(service: str, holds: str) -> None:
+    declared = {"heals": None, "cause": None, "alert": 'Down{service="db"}'}
+    fired = {"alert": "Down", "labels": {"service": service, "pod": f"{service}-1"}}
+    events = [
+        {"kind": "drill.begin", "drill": "a/b", "expected": declared, "at_s": 0},
+        {"kind": "alert.fired", "drill": "a/b", **fired, "at_s": 1},
+        {"kind": "drill.end", "drill": "a/b", "outcome": "UNKNOWN", "reasons": [], "at_s": 3},
+    ]
+    assert f'Alert Down{{service="db"}} Down{{service="{service}"}} {holds}' in text_of(page_html(events))
+
+
 def test_a_route_of_which_nothing_could_be_run_is_not_told_as_tried() -> None:
     events = [
         {"kind": "drill.begin", "drill": "a/b", "expected": {"heals": None, "cause": None, "alert": None}, "at_s": 0},

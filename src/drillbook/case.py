@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from drillbook.alerts import AlertSelector
 from drillbook.evidence import Checked, Transcript
 from drillbook.faults import Fault
 from drillbook.judge import Expect
@@ -86,7 +87,8 @@ class Case:
     Attributes:
         id: Name of the row.
         faults: None or more; injected in this order.
-        alert: Name of the alert that must fire, or None: no alert fires (a finding about the alerts).
+        alert: The alert that must fire, as Prometheus selects it: ``Name`` or, where several services share one,
+            ``Name{label="value"}``. None: no alert fires (a finding about the alerts).
         cause: Beginning of the title of the scenario that must be named, or None: the document does not know it.
         heals: Beginning of the title of the scenario that heals it, or None: the document, as mended, does not.
         goes_around: True where that scenario leaves the fault where it is and serves customers in another way.
@@ -112,5 +114,10 @@ class Case:
 
     @property
     def expect(self) -> Expect:
-        """What is declared."""
-        return Expect(self.alert, self.cause, self.heals, self.goes_around, self.loses, self.blind)
+        """What is declared.
+
+        Raises:
+            UsageError: the alert is none that can be selected.
+        """
+        alert = AlertSelector.parse(self.alert, f"case {self.id}") if self.alert else None
+        return Expect(alert, self.cause, self.heals, self.goes_around, self.loses, self.blind)

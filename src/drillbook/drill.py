@@ -9,6 +9,7 @@ from functools import cached_property
 from types import TracebackType
 
 from drillbook.aftermath import reckon_budgets, reckon_impact, reckon_residue
+from drillbook.alerts import Alert, AlertSelector
 from drillbook.budget import Budget
 from drillbook.case import DEFAULT_PACE, Case, Checks, Pace, Result
 from drillbook.client import Client, failed_again
@@ -18,12 +19,12 @@ from drillbook.custody import Custody
 from drillbook.errors import DrillbookError, EvidenceError, RunbookError, UsageError
 from drillbook.evidence import Checked
 from drillbook.faults import Fault, confirm
-from drillbook.judge import judge
+from drillbook.judge import Expect, judge
 from drillbook.ledger.rows import rows_of
 from drillbook.model import Command, Phase, Runbook, is_titled
 from drillbook.operator import Operator
 from drillbook.recovery import Recovery
-from drillbook.replica import Alert, Replica, Snapshot
+from drillbook.replica import Replica, Snapshot
 from drillbook.site import Site
 from drillbook.target import DEFAULT_DEADLINE_S
 from drillbook.timeline import Timeline
@@ -68,13 +69,14 @@ class Drill:
         self._must_be_commands("loses", self.case.loses)
         self._must_be_commands("shows", self.case.shows)
         self._must_be_patterns(self.case.shows.values())
+        expect = self.case.expect
         lines = {budget: budget.line(self.runbook) for budget in self.budgets}
         replica = self.make_replica()
         replica.progress = self._tell
         course = Course(self.timeline, began_s=self.timeline.now_s())
         self._begin(replica)
         try:
-            _Drilling(self, replica, course).run(lines)
+            _Drilling(self, expect, replica, course).run(lines)
         except (UsageError, RunbookError):
             course.facts.trouble = "the table, the checks or the document are wrong"
             raise
@@ -84,7 +86,7 @@ class Drill:
             course.facts.trouble = f"the drill was ended by {type(error).__name__}"
             raise
         finally:
-            result = self._conclude(course)
+            result = self._conclude(expect, course)
         return result
 
     def _tell(self, line: str) -> None:
@@ -129,8 +131,8 @@ class Drill:
             time_factor=replica.time_factor,
         )
 
-    def _conclude(self, course: Course) -> Result:
-        outcome, reasons = judge(self.case.expect, course.facts)
+    def _conclude(self, expect: Expect, course: Course) -> Result:
+        outcome, reasons = judge(expect, course.facts)
         took_s = self.timeline.now_s() - course.began_s
         engine_s = max(0.0, took_s - course.outside_s)
         never_red = tuple(sorted(course.all_checks - course.ever_red))
@@ -150,8 +152,9 @@ class Drill:
 class _Drilling:
     """The phases of one drill, in their order."""
 
-    def __init__(self, drill: Drill, replica: Replica, course: Course) -> None:
+    def __init__(self, drill: Drill, expect: Expect, replica: Replica, course: Course) -> None:
         self.case = drill.case
+        self.expect = expect
         self.runbook = drill.runbook
         self.checks = drill.checks
         self.clock = drill.clock
@@ -292,7 +295,7 @@ class _Drilling:
     def _detect(self) -> None:
         """Wait for the declared alert; where none is declared, watch twice as long as one would take."""
         waits_s = sum(wait.drill_s for wait in self.replica.waits)
-        wanted = self.case.alert
+        wanted = self.expect.alert
         within_s = waits_s + self.pace.alert_slack_s if wanted else waits_s * 2 or self.pace.alert_slack_s
         with self.course.phase("detect"), self.course.outside():
             poll(lambda: self._has_heard(wanted), within_s=within_s, clock=self.clock)
@@ -302,18 +305,18 @@ class _Drilling:
             for wait in self.replica.waits:
                 self.timeline.add("wait", what=wait.what, production_s=wait.production_s, drill_s=wait.drill_s)
                 self.course.compress(wait.production_s - wait.drill_s)
-            if wanted in (self.facts.alerts or ()):
+            if wanted and any(map(wanted.matches, self._alerts)):
                 self.course.detected_s = self.timeline.now_s()
 
-    def _has_heard(self, wanted: str | None = None) -> bool:
+    def _has_heard(self, wanted: AlertSelector | None = None) -> bool:
         """Take down which alerts fire now; return whether the wanted one has fired, or any where none is."""
         for alert in self.replica.alerts():
-            if (alert.name, alert.since_utc) not in {(known.name, known.since_utc) for known in self._alerts}:
+            if alert not in self._alerts:
                 labels = dict(alert.labels)
                 self.timeline.add("alert.fired", alert=alert.name, labels=labels, since_t0_s=self.course.since_t0_s())
                 self._alerts.append(alert)
-        self.facts.alerts = list(dict.fromkeys(alert.name for alert in self._alerts))
-        return wanted in self.facts.alerts if wanted else bool(self._alerts)
+        self.facts.alerts = self._alerts
+        return any(map(wanted.matches, self._alerts)) if wanted else bool(self._alerts)
 
     def _diagnose(self, operator: Operator) -> set[str | None]:
         """Read everything, name the cause blind, and return the scenarios that have a diagnosis check."""
@@ -427,8 +430,9 @@ class _Drilling:
         """None fired before the fault, so none may fire after the recovery, also none that the recovery set off."""
         within_s = self.pace.alert_slack_s
         self.facts.alert_resolved = poll(lambda: not self._firing(), within_s=within_s, clock=self.clock)
-        if self.facts.alert_resolved and self.case.alert:
-            self.timeline.add("alert.resolved", alert=self.case.alert, labels={}, since_t0_s=self.course.since_t0_s())
+        if self.facts.alert_resolved and (alert := self.expect.alert):
+            labels = dict(alert.labels)
+            self.timeline.add("alert.resolved", alert=alert.name, labels=labels, since_t0_s=self.course.since_t0_s())
 
     def _rest_of_document(self, operator: Operator) -> None:
         """Run what the document says after the recovery: verification as it stands there, messages, the impact."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from drillbook.alerts import Alert, AlertSelector
 from drillbook.model import is_titled
 from drillbook.outcome import Outcome
 from drillbook.work import Loss, Work
@@ -15,7 +16,7 @@ class Expect:
     """What a fault's row in the table declares.
 
     Attributes:
-        alert: Name of the alert that must fire, or None: no alert fires (a finding about the alerts).
+        alert: The alert that must fire, or None: no alert fires (a finding about the alerts).
         cause: Beginning of the title of the scenario that diagnosis must name, or None: the document does not know it.
         heals: Beginning of the title of the scenario after which verification is green, or None: the document, as
             mended, does not heal this fault.
@@ -24,7 +25,7 @@ class Expect:
         blind: True where the fault takes away what diagnosis looks through, so that no check of it can be judged.
     """
 
-    alert: str | None
+    alert: AlertSelector | None
     cause: str | None
     heals: str | None
     goes_around: bool = False
@@ -40,7 +41,7 @@ class Facts:
     unhealthy_before: Sequence[str] = ()
     effect_seen: bool | None = None
     effect_stayed: bool | None = None
-    alerts: Sequence[str] | None = None
+    alerts: Sequence[Alert] | None = None
     red_under_fault: Sequence[str] | None = None
     causes: Sequence[str] | None = None
     blind: bool | None = None
@@ -108,11 +109,12 @@ def _failures(expect: Expect, facts: Facts) -> list[str]:
 def _detection(expect: Expect, facts: Facts) -> list[str]:
     if facts.alerts is None:
         return []
-    if expect.alert is None and facts.alerts:
-        return [f"declared that no alert fires, {_list(facts.alerts)} fired"]
-    if expect.alert is not None and expect.alert not in facts.alerts:
-        return [f"alert {expect.alert} did not fire (firing: {_list(facts.alerts)})"]
-    return []
+    if expect.alert is None:
+        names = dict.fromkeys(alert.name for alert in facts.alerts)
+        return [f"declared that no alert fires, {_list(list(names))} fired"] if names else []
+    if any(map(expect.alert.matches, facts.alerts)):
+        return []
+    return [f"alert {expect.alert} did not fire (firing: {_list(expect.alert.tell(facts.alerts))})"]
 
 
 def _diagnosis(expect: Expect, facts: Facts) -> list[str]:

@@ -4,22 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from drillbook.alerts import Alert
 from drillbook.site import Slo
 from drillbook.target import Target
 
-__all__ = ["Alert", "Attachment", "HandStep", "Holdings", "Replica", "Reply", "Service", "Snapshot", "Wait"]
+__all__ = ["Attachment", "HandStep", "Holdings", "Replica", "Reply", "Service", "Snapshot", "Wait"]
 
 Snapshot = Mapping[str, str]
 """State that must not change by itself: ``container/gateway/image`` -> value. Keys are paths, values are short."""
-
-
-@dataclass(frozen=True, slots=True)
-class Alert:
-    """An alert as the replica's own alerting system has it now."""
-
-    name: str
-    labels: Mapping[str, str] = field(default_factory=dict)
-    since_utc: str = ""
 
 
 class Service(Protocol):

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from drillbook.alerts import Alert
 from drillbook.errors import ReplicaError
-from drillbook.replica import Alert
 from drillbook.replica.readiness import NO_TLS
 
 __all__ = ["firing_alerts", "read_alerts"]

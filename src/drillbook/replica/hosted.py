@@ -5,9 +5,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypedDict
 
+from drillbook.alerts import Alert
 from drillbook.clock import SystemClock, poll
 from drillbook.errors import DockerMissing, ReplicaError, TargetUnreachable, UsageError
-from drillbook.replica import Alert, HandStep, Holdings, Replica, Reply, Service, Snapshot, Wait
+from drillbook.replica import HandStep, Holdings, Replica, Reply, Service, Snapshot, Wait
 from drillbook.replica.alertmanager import firing_alerts
 from drillbook.replica.base_image import Progress
 from drillbook.replica.content import Content

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from drillbook.alerts import Alert, AlertSelector
+from drillbook.errors import UsageError
 from drillbook.model import is_titled
 from drillbook.outcome import Outcome
 from drillbook.report.picture import Picture, draw
@@ -124,9 +126,22 @@ def _alert(record: DrillRecord, short: DrillSummary) -> Compared:
     if not short.alerts and not watched:
         return Compared("Alert", expected or "none fires", "not seen: the drill did not come so far", None)
     silence = f"none in {duration(watched.get('watched_s'))}"
-    got = ", ".join(dict.fromkeys(short.alerts)) or silence
-    holds = expected in short.alerts if expected else not short.alerts
-    return Compared("Alert", expected or "none fires", got, holds)
+    if not expected:
+        return Compared("Alert", "none fires", ", ".join(dict.fromkeys(short.alerts)) or silence, not short.alerts)
+    wanted, fired = _selector(expected), [_alert_of(event) for event in record.of("alert.fired")]
+    return Compared("Alert", expected, ", ".join(wanted.tell(fired)) or silence, any(map(wanted.matches, fired)))
+
+
+def _selector(text: str) -> AlertSelector:
+    try:
+        return AlertSelector.parse(text, "record")
+    except UsageError:  # a record may hold any text; a table may not
+        return AlertSelector(text)
+
+
+def _alert_of(event: Event) -> Alert:
+    labels = event.get("labels")
+    return Alert(field_text(event, "alert"), labels if isinstance(labels, dict) else {})
 
 
 def _cause(record: DrillRecord, short: DrillSummary) -> Compared:

@@ -1,0 +1,65 @@
+"""Alerts: what fires, and how a table says which one is meant."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Self
+
+from drillbook.errors import UsageError
+
+__all__ = ["Alert", "AlertSelector"]
+
+_PAIR = r'\s*[A-Za-z_]\w*\s*=\s*"(?:[^"\\]|\\.)*"\s*'
+_SELECTOR = re.compile(rf'(?P<name>[^{{}}"]*[^{{}}"\s])\s*(?:\{{(?P<labels>{_PAIR}(?:,{_PAIR})*),?\s*\}})?')
+_LABEL = re.compile(r'([A-Za-z_]\w*)\s*=\s*("(?:[^"\\]|\\.)*")')
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """An alert as the replica's own alerting system has it now."""
+
+    name: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    since_utc: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AlertSelector:
+    """Which alert is meant: its name and, where several alerts share it, labels that it must have.
+
+    The text is Prometheus' own: ``ServiceDown`` or ``ServiceDown{service="backend"}``, with equality only.
+    """
+
+    name: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return _written(self.name, self.labels)
+
+    @classmethod
+    def parse(cls, text: str, where: str) -> Self:
+        """Read what a table declares; ``where`` is said in the error.
+
+        Raises:
+            UsageError: it is neither a name nor a name with labels.
+        """
+        found = _SELECTOR.fullmatch(text.strip())
+        if not found:
+            problem = f'alert must be a name or Name{{label="value"}}, got {text!r}'
+            raise UsageError(where, problem, hint="labels are compared by = alone")
+        return cls(found["name"], {name: json.loads(value) for name, value in _LABEL.findall(found["labels"] or "")})
+
+    def matches(self, alert: Alert) -> bool:
+        """True where the alert has this name and each of these labels."""
+        return alert.name == self.name and all(alert.labels.get(name) == value for name, value in self.labels.items())
+
+    def tell(self, alerts: Sequence[Alert]) -> list[str]:
+        """Return each alert once, by its name and by the labels that this selector asks for."""
+        shared = ({name: alert.labels[name] for name in self.labels if name in alert.labels} for alert in alerts)
+        return list(dict.fromkeys(_written(alert.name, labels) for alert, labels in zip(alerts, shared, strict=True)))
+
+
+def _written(name: str, labels: Mapping[str, str]) -> str:
+    pairs = ", ".join(f"{label}={json.dumps(value, ensure_ascii=False)}" for label, value in labels.items())
+    return f"{name}{{{pairs}}}" if pairs else name
