@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from drillbook.errors import InjectFailed, NotSupported, TargetError, UsageError
-from drillbook.faults._common import must_be_name, must_be_positive, must_hold, on_machine
+from drillbook.faults._common import in_service, must_be_name, must_be_positive, must_hold, on_machine
 from drillbook.replica import Replica
 
 __all__ = ["SlowNetwork"]
@@ -21,7 +21,9 @@ class SlowNetwork:
         delay_s: Seconds that each packet takes longer (netem).
         bits_per_s: What the link carries instead, where there is no netem (``tc`` tbf).
         client: Service that talks to it.
-        exchange: Command in the client's container that makes one exchange.
+        exchange: Command in the client's container that makes one exchange and then prints, alone on the last line, how
+            many seconds it took, however it ended. The start of a program is no part of that: on a slow machine it
+            takes longer than what a slow network adds.
         slower_than_s: Seconds from which on an exchange counts as slow; one that fails for slowness counts too.
     """
 
@@ -73,10 +75,11 @@ class SlowNetwork:
         if not all(replica.service(name).is_running() for name in (self.service, self.client)):
             return False
         try:
-            said = replica.host(self.client).run(self.exchange, deadline_s=15.0)
-        except TargetError:
+            said = in_service(replica, self.client, self.exchange)
+            took_s = float(said.out.splitlines()[-1])
+        except (TargetError, IndexError, ValueError):
             return False
-        return said.took_s > self.slower_than_s
+        return took_s > self.slower_than_s
 
     def revert(self, replica: Replica) -> None:
         for link in self._links:
