@@ -24,7 +24,10 @@ ROTATED = RotatedPassword(
     DATABASE,
     "marketplace",
     new="db-pw-2",
-    current="cat vault/database-password",
+    current=(
+        "kubectl -n web3-marketplace-prod get secret web3-marketplace-secrets -o jsonpath='{.data.DATABASE_URL}' |"
+        " base64 -d | sed 's|.*://[^:]*:||; s|@.*||'"
+    ),
     vault="vault/database-password",
     client="backend",
     login='timeout 4 psql -X -A -t "$DATABASE_URL" -c "SELECT 1"',

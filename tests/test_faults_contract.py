@@ -89,13 +89,21 @@ def table(slug: str) -> dict[str, Fault]:
 
 
 TABLES = {
-    slug: table(slug) for slug in ("inference-gateway", "dmarc-dashboard", "microdiff-matdesign", "web3-marketplace")
+    slug: table(slug)
+    for slug in (
+        "inference-gateway",
+        "dmarc-dashboard",
+        "microdiff-matdesign",
+        "web3-marketplace",
+        "web3-marketplace-database",
+    )
 }
 HALVES = {
     "inference-gateway": ("port", "environment", "model", "oom", "segfault"),
     "dmarc-dashboard": ("oom-child", "db-password", "db-disk", "db-slow", "redis-full"),
     "microdiff-matdesign": ("config-syntax", "clock"),
     "web3-marketplace": ("config-key", "quota"),
+    "web3-marketplace-database": ("password",),
 }
 """Faults whose injection takes several acts."""
 
@@ -114,7 +122,7 @@ def contract() -> list[tuple[str, str]]:
 def on_replicas(pairs: Iterable[tuple[str, str]]) -> list[Any]:
     """Return pairs as parameters; those whose replica is a Kubernetes node say so."""
     return [
-        pytest.param(slug, name, marks=pytest.mark.kubernetes if slug == "web3-marketplace" else ())
+        pytest.param(slug, name, marks=pytest.mark.kubernetes if slug.startswith("web3-") else ())
         for slug, name in pairs
     ]
 

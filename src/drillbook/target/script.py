@@ -79,15 +79,18 @@ _OPEN_SH = (
 
 
 def open_shell(nonce: str, *, stateful: bool) -> str:
-    """Return the lines that prepare the shell; it answers with its process id, its kind and the leader for commands.
+    """Return the lines that prepare the shell; it answers with its process id, its kind and when it started (ticks).
 
     Args:
         nonce: Makes the markers of the answer.
         stateful: Also define what notes the state after each command (bash only).
     """
-    answer = f"printf '%s\\n%s %s %s\\n' B{nonce} E{nonce} $$"
-    bash = _OPEN_BASH + (_STATE if stateful else "") + f"{answer} bash >&63"
-    plain = _OPEN_SH + f"{answer} sh >&9"
+    answer = (
+        "read -r __drillbook_s </proc/$$/stat; set -- ${__drillbook_s##*) }\n"
+        f"printf '%s\\n%s %s %s %s\\n' B{nonce} E{nonce} $$ KIND \"${{20-}}\" >&OUT; set --"
+    )
+    bash = _OPEN_BASH + (_STATE if stateful else "") + answer.replace("KIND", "bash").replace("OUT", "63")
+    plain = _OPEN_SH + answer.replace("KIND", "sh").replace("OUT", "9")
     # Each is one text for eval: the other shell must not even parse it.
     return f'if [ -n "$BASH_VERSION" ]; then eval {_quote(bash)}\nelse eval {_quote(plain)}; fi\n'
 
@@ -223,10 +226,15 @@ def for_sh(nonce: str, command: str, variables: Mapping[str, str]) -> str:
 
 
 # Who belongs to the command: its group, its session, their descendants, and whoever holds the session's pipes ($2 is
-# the session's shell). All are found before the first is killed: a killed parent no longer names its children.
+# the session's shell). All are found before the first is killed: a killed parent no longer names its children. A second
+# way can end elsewhere (kubectl picks a pod of a Deployment anew), where these numbers are somebody else's: nothing is
+# killed unless the shell started when the session's did ($3, in ticks since boot).
 _KILL = r"""
 __drillbook_kill() {
-  leader=$1 shell=$2 me=$$ round=0
+  leader=$1 shell=$2 started=$3 me=$$ round=0
+  read -r line 2>/dev/null <"/proc/$shell/stat" || line=
+  set -- ${line##*) }
+  [ "${20-}" = "$started" ] || { echo "KILLED elsewhere"; return; }
   while [ $round -lt 20 ]; do
     round=$((round + 1)) found=" " grew=1
     while [ $grew = 1 ]; do
@@ -249,20 +257,23 @@ __drillbook_kill() {
     kill -KILL $found
   done 2>/dev/null
   kill -KILL -- "-$leader" 2>/dev/null
-  echo "KILLED$found"
+  echo KILLED
 }
 """
 
 
-def kill_group(leader: int, shell: int, *, bash: bool) -> str:
+def kill_group(leader: int, shell: int, started: str, *, bash: bool) -> str:
     """Return the lines for a fresh sh that kill a command and everything that belongs to it.
+
+    It answers ``KILLED``, or ``KILLED elsewhere`` where the session's shell is not in reach.
 
     Args:
         leader: Process id that the command's begin marker told; above 1.
         shell: Process id of the session's shell, which is spared.
+        started: When that shell started, as it told (field 22 of ``/proc/PID/stat``); empty where there is no /proc.
         bash: Whether the session's shell is bash.
     """
     if leader <= 1:
         raise ValueError(f"process group {leader} is never a command's")
     out, err = ("63", "62") if bash else ("9", "8")
-    return _KILL.replace("OUT", out).replace("ERR", err) + f"__drillbook_kill {leader} {shell}\n"
+    return _KILL.replace("OUT", out).replace("ERR", err) + f"__drillbook_kill {leader} {shell} {_quote(started)}\n"

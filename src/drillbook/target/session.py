@@ -29,8 +29,8 @@ class ShellSession:
 
     Args:
         name: What errors and reports call the target.
-        argv: Program that gives a shell on its standard input and output (``docker exec -i NAME sh``).
-        rescue_argv: Program for a second connection that kills what hangs; None for the same.
+        argv: Program that gives a shell on its standard input and output (``docker exec -i NAME sh``); run
+            a second time to kill what hangs.
         env: Environment of the program; None for this process's own.
         guard: Returns why a command is refused, or None; asked before anything is sent.
         keep_bytes: How much of each stream of a command is kept, half from its beginning and half from its end.
@@ -49,7 +49,6 @@ class ShellSession:
         name: str,
         argv: Sequence[str],
         *,
-        rescue_argv: Sequence[str] | None = None,
         env: Mapping[str, str] | None = None,
         guard: Guard | None = None,
         keep_bytes: int = 8 * 1024 * 1024,
@@ -60,7 +59,6 @@ class ShellSession:
     ) -> None:
         self._name = name
         self._argv = tuple(argv)
-        self._rescue_argv = tuple(rescue_argv or argv)
         self._env = dict(env) if env is not None else None
         self._guard = guard
         self._keep_bytes = keep_bytes
@@ -235,13 +233,13 @@ class ShellSession:
             return _Rescue(self._ask_why() or shell.connection, killed=False)
         leader = int(out.began)
         try:
-            connection = Connection(self._rescue_argv, self._env)
+            connection = Connection(self._argv, self._env)
         except ConnectionEnded:
             return _Rescue(shell.connection, killed=False)
         try:
             frame = Frame(b"KILLING", b"KILLED", _NOTES_BYTES)
-            text = "echo KILLING\n" + script.kill_group(leader, shell.pid, bash=shell.bash)
-            killed = connection.exchange(text, frame, None, self._answer_within_s)
+            text = "echo KILLING\n" + script.kill_group(leader, shell.pid, shell.started, bash=shell.bash)
+            killed = connection.exchange(text, frame, None, self._answer_within_s) and frame.ended != b"elsewhere"
         except ConnectionEnded:
             killed = False
         finally:
@@ -251,7 +249,7 @@ class ShellSession:
     def _ask_why(self) -> Connection | None:
         """Connect anew only to hear what the way to the target has to say; None where it says nothing."""
         try:
-            connection = Connection(self._rescue_argv, self._env)
+            connection = Connection(self._argv, self._env)
         except ConnectionEnded:
             return None
         try:
@@ -289,9 +287,10 @@ class _Rescue:
 class _Shell:
     """An open connection and what is known of the shell behind it."""
 
-    def __init__(self, connection: Connection, pid: int, *, bash: bool) -> None:
+    def __init__(self, connection: Connection, pid: int, started: str, *, bash: bool) -> None:
         self.connection = connection
         self.pid = pid
+        self.started = started
         self.bash = bash
 
     @classmethod
@@ -306,8 +305,8 @@ class _Shell:
         text = script.open_shell(nonce, stateful=stateful)
         if not connection.exchange(text, hello, None, max(0.0, end_s - time.monotonic())):
             return None
-        pid, kind = (hello.ended or b"").decode().split()
-        return cls(connection, int(pid), bash=kind == "bash")
+        pid, kind, *started = (hello.ended or b"").decode().split()
+        return cls(connection, int(pid), "".join(started), bash=kind == "bash")
 
     def wrap(self, nonce: str, command: str, variables: Mapping[str, str], state: str | None, status: int) -> str:
         """Return the text that runs a command here."""
