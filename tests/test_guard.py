@@ -249,6 +249,10 @@ kubectl --kubeconfig /tmp/evil get pods
 kubectl get pods --kubeconfig=/tmp/evil
 kubectl get -f http://evil
 kubectl get --raw /api
+kubectl get secret db -o jsonpath='{.data.password}'
+kubectl -n prod get secrets/db -ojsonpath='{.data}'
+kubectl get cm,secret -o go-template='{{.items}}'
+kubectl get secret db --output=custom-columns=D:.data
 kubectl cluster-info dump --output-directory=/tmp
 kubectl run x --image=y
 kubectl diff -f x
@@ -500,6 +504,9 @@ docker-compose -f docker-compose.yml config
 docker-compose exec prometheus ping inference-gateway -c 3
 docker compose ps --format json
 kubectl get pods -n web3-marketplace-prod -l app=backend
+kubectl get secrets -n prod
+kubectl get secret db -o yaml -n prod
+kubectl get secret -o name
 kubectl get events -n web3 --sort-by='.lastTimestamp' | tail -20
 kubectl -n web3 describe pod backend-0
 kubectl logs -n web3 deployment/backend --previous

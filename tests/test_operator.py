@@ -109,6 +109,14 @@ def test_both_lines_of_a_rewritten_command_are_recorded(operator):
     assert (record.text, record.ran) == ("docker logs shop -f", "docker logs shop")
 
 
+def test_the_record_has_no_value_of_a_secret_and_the_checks_have_what_was_printed():
+    timeline = Timeline(FakeClock())
+    site = Site("fake", shop_runbook(), lambda role: FakeTarget(lambda command: "Z2Vo"))
+    record = Operator(site, timeline).run(STEP, command("look#1.1", "kubectl get secret db -o jsonpath={.data.url}"))
+    assert record.out == "Z2Vo"
+    assert [event.fields["stdout"] for event in timeline.events if event.kind == "command"] == ["[redacted]"]
+
+
 def test_what_was_not_run_is_unknown_to_whoever_looks_for_its_output(operator):
     operator.run(STEP, command("look#1.1", "kubectl describe <node>"))
     with pytest.raises(TargetUnreachable, match="no value for"):

@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import takewhile
 
+from drillbook.effects import shows_secret
 from drillbook.errors import CommandRefused, CommandTimeout
 from drillbook.evidence import Finding, Record, Transcript
 from drillbook.found import found_in
 from drillbook.model import Command, Effect, Phase, Runbook, Step
 from drillbook.placeholders import assigned, bind
+from drillbook.redact import REDACTED
 from drillbook.rewrite import Rewritten, rewrite, typed_into
 from drillbook.site import Site
 from drillbook.target import Output
@@ -214,7 +216,7 @@ class Operator:
             ran=record.ran,
             rules=list(rules),
             exit_status=record.exit_status,
-            stdout=record.out,
+            stdout=REDACTED if record.out and shows_secret(record.ran) else record.out,
             stderr=record.err,
             dropped_bytes=record.dropped_bytes,
             took_s=round(took_s, 4),

@@ -7,7 +7,7 @@ from drillbook.commands import simple_commands
 from drillbook.model import Effect
 from drillbook.shell import Simple
 
-__all__ = ["effect_of", "effect_of_code", "effect_of_redis", "effect_of_sql"]
+__all__ = ["effect_of", "effect_of_code", "effect_of_redis", "effect_of_sql", "shows_secret"]
 
 _ORDER = (Effect.READ, Effect.EDIT, Effect.TELL, Effect.CHANGE, Effect.DESTROY)
 
@@ -40,7 +40,8 @@ _SUBCOMMANDS: dict[str, dict[str, str]] = {
     },
     "kubectl": {
         "change": "apply create replace patch scale autoscale set label annotate expose run cordon uncordon taint cp "
-        "edit restart undo pause resume approve",
+        "edit restart undo pause resume approve debug reconcile use-context set-context set-cluster set-credentials "
+        "unset rename-context delete-context delete-cluster delete-user",
         "destroy": "delete drain evict",
     },
     "systemctl": {
@@ -82,6 +83,10 @@ for _same, _as in (
     ("tofu", "terraform"),
 ):
     _SUBCOMMANDS[_same] = _SUBCOMMANDS[_as]
+_KUBE_VALUED = frozenset(
+    "-n --namespace --context --kubeconfig --cluster --user -s --server -l --selector -c --container -o --output "
+    "--as --token --request-timeout".split()
+)
 _REDIS_CHANGE = re.compile(
     r"set|setex|incr|decr|expire|persist|rename|lpush|rpush|sadd|zadd|hset|publish|bgsave|save|slaveof|replicaof|restore|"
     r"bgrewriteaof|migrate|eval|client|cluster|config|acl|debug",
@@ -150,11 +155,22 @@ def _of_simple(simple: Simple) -> Effect:
 
 def _of_subcommand(simple: Simple) -> Effect:
     table = _SUBCOMMANDS[simple.program]
-    words = [word for word in simple.arguments if not word.startswith("-")]
+    words = _operands(simple)
     inner = {"docker": ("exec", "compose"), "kubectl": ("exec",)}.get(simple.program, ("exec",))
     # The subcommand is among the first words: global options may carry a value before it, names come after it.
     for word in words[: 4 if simple.program in ("kubectl", "oc", "docker", "docker-compose", "ip") else 1]:
-        if word in inner[:1] or word in ("get", "describe", "logs", "log", "ps", "inspect", "top", "stats", "history"):
+        if word in inner[:1] or word in (
+            "get",
+            "describe",
+            "logs",
+            "log",
+            "ps",
+            "inspect",
+            "top",
+            "stats",
+            "history",
+            "can-i",
+        ):
             return Effect.READ
         if "--dry-run" in " ".join(simple.arguments) or ("diff" in words[:1]):
             return Effect.READ
@@ -166,6 +182,39 @@ def _of_subcommand(simple: Simple) -> Effect:
         if word == "status":
             return Effect.READ
     return Effect.READ
+
+
+def _operands(simple: Simple) -> list[str]:
+    """Return the arguments that are no options; a namespace may be called like a verb."""
+    kept: list[str] = []
+    skip = False
+    for word in simple.arguments:
+        if skip or word.startswith("-"):
+            skip = not skip and simple.program in ("kubectl", "oc") and word in _KUBE_VALUED
+        else:
+            kept.append(word)
+    return kept
+
+
+def shows_secret(text: str) -> bool:
+    """True where a command prints values of secrets under names that do not tell so, or under none."""
+    return any(_shows_secret(simple, is_cut="|" in text) for simple in simple_commands(text))
+
+
+def _shows_secret(simple: Simple, *, is_cut: bool) -> bool:
+    arguments = list(simple.arguments)
+    if simple.program == "aws":
+        return "get-secret-value" in arguments
+    if simple.program not in ("kubectl", "oc") or "get" not in arguments:
+        return False
+    if not any(re.search(r"(^|,)secrets?($|[,/.])", word) for word in _operands(simple)):
+        return False
+    joined = " ".join(arguments)
+    form = re.search(r"(?:^| )(?:-o ?=?|--output[ =])([\w-]+)", joined)
+    if not form:
+        return "--template" in joined
+    # A whole object is hidden value by value; of a part of it nothing says what it is.
+    return form[1] not in ("name", "wide") and (is_cut or form[1] not in ("yaml", "json"))
 
 
 def _curl(simple: Simple) -> Effect:

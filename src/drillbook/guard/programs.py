@@ -236,6 +236,8 @@ _KUBECTL_VERBS = {
 
 def _kubectl(program: str, arguments: Sequence[str]) -> None:
     verb = arguments[0] if arguments else ""
+    if verb == "get" and any(re.search(r"(^|,)secrets?($|[,/.])", word) for word in arguments):
+        _kubectl_secret(program, arguments[1:])
     if verb not in _KUBECTL_VERBS:
         raise Refusal(f"{program} {verb}".strip() + " is not known to only read")
     found, operands = options(f"{program} {verb}", arguments[1:], _KUBECTL)
@@ -244,6 +246,14 @@ def _kubectl(program: str, arguments: Sequence[str]) -> None:
     allowed = _KUBECTL_VERBS[verb]
     if allowed and (operands[:1] or ["-"])[0] not in allowed.split():
         raise Refusal(f"{program} {verb} {' '.join(operands[:1])} is not known to only read")
+
+
+def _kubectl_secret(program: str, arguments: Sequence[str]) -> None:
+    """Let what is whole through: its values are known as secrets and hidden, those of a part are not."""
+    found, _ = options(f"{program} get", arguments, _KUBECTL)
+    forms = [value for option, value in found if option in ("-o", "--output")]
+    if any(form not in ("name", "wide", "yaml", "json") for form in forms):
+        raise Refusal(f"{program} get secret -o {forms[-1]} prints secrets")
 
 
 _SYSTEMCTL_VERBS = frozenset(
