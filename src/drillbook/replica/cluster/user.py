@@ -11,7 +11,14 @@ from drillbook.target.connect import Way
 
 __all__ = ["UserCluster", "context_of"]
 
-_NEEDED = ("create namespaces", "create clusterroles.rbac.authorization.k8s.io", "delete namespaces")
+_NEEDED = (
+    "create namespaces",
+    "delete namespaces",
+    "create clusterroles.rbac.authorization.k8s.io",
+    "delete clusterroles.rbac.authorization.k8s.io",
+    "create clusterrolebindings.rbac.authorization.k8s.io",
+    "delete clusterrolebindings.rbac.authorization.k8s.io",
+)
 _PROBE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"generateName": "drillbook-time-"}}
 
 
@@ -58,10 +65,7 @@ class UserCluster:
         """
         said = self._call(words, given, within_s)
         if said.returncode:
-            err = said.stderr.decode("utf-8", "replace").strip()
-            hint = Way("", self.argv(), f"--context {self.context}").hint(err)
-            problem = f"{_called(words)} ended with exit status {said.returncode}"
-            raise ReplicaError(f"context:{self.context}", problem, evidence=err, hint=hint)
+            raise self._failed(words, said)
         return said.stdout.decode("utf-8", "replace")
 
     def get(self, *words: str) -> Any:
@@ -131,14 +135,27 @@ class UserCluster:
                 )
 
     def _may(self, right: str) -> bool:
-        return self._call(("auth", "can-i", *right.split()), "", 30.0).returncode == 0
+        said = self._call(("auth", "can-i", *right.split()), "", 30.0)
+        if said.returncode and not said.stdout.startswith(b"no"):
+            raise self._failed(("auth", "can-i", *right.split()), said)
+        return said.returncode == 0
+
+    def _failed(self, words: Sequence[str], said: "subprocess.CompletedProcess[bytes]") -> ReplicaError:
+        err = said.stderr.decode("utf-8", "replace").strip()
+        hint = Way("", self.argv(), f"--context {self.context}").hint(err)
+        problem = f"{_called(words)} ended with exit status {said.returncode}"
+        return ReplicaError(f"context:{self.context}", problem, evidence=err, hint=hint)
 
     def _call(
         self, words: Sequence[str], given: str | IO[bytes], within_s: float
     ) -> "subprocess.CompletedProcess[bytes]":
         source: dict[str, Any] = {"input": given.encode()} if isinstance(given, str) else {"stdin": given}
         try:
-            return subprocess.run(self.argv(*words), capture_output=True, timeout=within_s, check=False, **source)
+            # In a process group of its own: Ctrl-C in a terminal reaches every program of a group, also one that must
+            # end what it has begun.
+            return subprocess.run(
+                self.argv(*words), capture_output=True, timeout=within_s, check=False, process_group=0, **source
+            )
         except FileNotFoundError as error:
             hint = "install kubectl, as your cluster's provider describes it"
             raise ReplicaError("PATH", "expected the program kubectl, got none", hint=hint) from error
