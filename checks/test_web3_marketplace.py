@@ -148,7 +148,9 @@ def test_redis_has_room(runs):
     """Redis answers, and less than 95 % of its memory is in use."""
     pong = runs(f"{REDIS}#1.1")
     expect(pong.out.strip() == "PONG", "PONG", pong.err or pong.out)
-    used, limit = redis_memory(runs(f"{REDIS}#1.2").out)
+    memory = runs(f"{REDIS}#1.2")
+    expect("used_memory:" in memory.out, "what Redis says of its memory", memory.err or memory.out)
+    used, limit = redis_memory(memory.out)
     expect(not limit or used < 0.95 * limit, "below 95 % of maxmemory", f"used {used}, maxmemory {limit}")
 
 

@@ -128,15 +128,14 @@ def test_a_question_about_rights_that_fails_is_no_refusal(stand_in: Callable[[st
 
 
 def test_what_cannot_be_removed_keeps_nothing_else_from_being_removed(stand_in: Callable[[str], Path]) -> None:
-    dead = {
-        "metadata": {"name": "shop", "labels": {"drillbook.run": "0f"}, "creationTimestamp": "2026-01-31T03:12:45Z"}
-    }
+    meta = {"name": "shop", "labels": {"drillbook.run": "0f"}, "creationTimestamp": "2026-01-31T03:12:45Z"}
+    dead = json.dumps({"items": [{"metadata": meta}]})
     now = json.dumps({"metadata": {"creationTimestamp": "2026-01-31T04:12:45Z"}})
     calls = stand_in(
         f"""case "$*" in
 *"delete cluster"*) echo forbidden >&2; exit 1 ;;
 "get namespaces"*) echo '{dead}' ;;
-create*) cat >/dev/null; echo '{json.dumps({"metadata": now})}' ;;
+create*) cat >/dev/null; echo '{now}' ;;
 esac"""
     )
     with pytest.raises(ReplicaError, match="delete clusterrolebindings"):

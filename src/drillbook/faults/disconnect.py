@@ -42,7 +42,7 @@ class Disconnect:
 
     def revert(self, replica: Replica) -> None:
         service = replica.service(self.service)
-        if self._was and not service.networks():
-            service.join_networks(self._was[0])
+        if self._was:
+            service.join_networks(self._was[0])  # whatever is attached by now: of several pods one may be new
         self._was.clear()
         must_hold(f"{self.service} is attached to its networks", lambda: not self.is_present(replica))

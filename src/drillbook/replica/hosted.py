@@ -26,6 +26,8 @@ __all__ = ["MACHINE", "OPERATOR", "HostedReplica", "System"]
 OPERATOR = "operator"
 MACHINE = "machine"
 _HOST_WITHIN_S = 60.0
+_HOST_STARTS = 20
+"""A healthy start of services takes about five times as long as that of their host, on any machine."""
 
 
 class System(TypedDict, total=False):
@@ -116,6 +118,7 @@ class HostedReplica(ABC):
         self._start_command = start_command
         self._clock = SystemClock()
         self._services_began_s = 0.0
+        self._host_start_s = 0.0
         self._sessions: HostSessions | None = None
         self._container: Host | None = None
         self._urls: dict[str, str] = {}
@@ -197,7 +200,7 @@ class HostedReplica(ABC):
         """Return when all services run, are healthy where they can tell, and all URLs answer.
 
         Args:
-            within_s: Seconds that it may take.
+            within_s: Seconds that it may take; where the host took long to start, it may take more.
 
         Raises:
             ReplicaError: Names what is not ready, with its last output.
@@ -277,6 +280,8 @@ class HostedReplica(ABC):
             self._urls = {}
 
     def _wait_until_ready(self, within_s: float) -> None:
+        within_s = max(within_s, _HOST_STARTS * self._host_start_s)
+
         def problems() -> Mapping[str, str]:
             return self.not_ready() or not_answering(self._ready_urls())
 
@@ -303,10 +308,12 @@ class HostedReplica(ABC):
             self.run = new_run_id()
             self._container = self._new_host()
             self.progress(f"{self.slug}: starting the replica")
+            began_s = self._clock.monotonic_s()
             self._container.start()
             try:
                 self._container.wait_for_engine(_HOST_WITHIN_S)
                 self._services_began_s = self._clock.monotonic_s()
+                self._host_start_s = self._services_began_s - began_s
                 return
             except CacheIncomplete as error:
                 self._container.stop()

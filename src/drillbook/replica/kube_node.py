@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Unpack
 
 from drillbook.clock import poll
-from drillbook.errors import NotSupported, ReplicaError, UsageError
+from drillbook.errors import CommandTimeout, NotSupported, ReplicaError, UsageError
 from drillbook.replica import Snapshot
 from drillbook.replica.cluster.host import ClusterHost, Residence, build_pod_image
 from drillbook.replica.cluster.user import UserCluster
@@ -179,13 +179,11 @@ class KubeReplica(HostedReplica):
         Raises:
             ReplicaError: Names what is not ready, with its last output.
         """
-        end_s = self._clock.monotonic_s() + within_s
         super().wait_until_ready(within_s)
         self.healthy_start_s = self._slowest_pod_s()
         if self._abroad is not None and not self._has_metrics():
             return  # a cluster without metrics, or whose metrics are broken, is the user's; `kubectl top` will say so
-        left_s = end_s - self._clock.monotonic_s()
-        if not poll(self._has_metrics, within_s=left_s, clock=self._clock, every_s=0.3):
+        if not poll(self._has_metrics, within_s=within_s, clock=self._clock, every_s=0.3):
             raise ReplicaError(self.container_name, f"expected metrics of the node within {within_s:.0f} s, got none")
 
     def _slowest_pod_s(self) -> float:
@@ -205,9 +203,12 @@ class KubeReplica(HostedReplica):
             return False  # 503 until metrics-server answers
 
     def last_words(self, left: Mapping[str, str]) -> Sequence[str]:
-        """Return what these workloads printed last."""
+        """Return what these workloads printed last, as far as the cluster can be asked."""
         everywhere = "-A" if self._abroad is None else f"-n {self._abroad.residence.namespaces[0]}"
-        told = [self.control.run(f"kubectl get pods {everywhere}", deadline_s=20).out]
+        try:
+            told = [self.control.run(f"kubectl get pods {everywhere}", deadline_s=20).out]
+        except CommandTimeout as error:
+            return (error.problem,)
         told += [
             f"{name} printed last:\n{self.service(name).logs(6)}"
             for name, workload in self._workloads.items()
