@@ -20,7 +20,6 @@ FRONTEND = "resolution-steps/frontend-service-down"
 DATABASE = "resolution-steps/database-service-down"
 REDIS = "resolution-steps/redis-service-down"
 RESTORED = "post-incident-actions/1-service-restoration-verification#1"
-PERFORMANCE = "post-incident-actions/2-performance-validation#1"
 
 WORKLOADS = ("backend-deployment", "frontend-deployment", "postgres-primary", "postgres-replica", "redis-master")
 SERVICES = ("backend-service", "frontend-service", "postgres-primary-service", "redis-master-service")

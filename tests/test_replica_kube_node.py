@@ -134,6 +134,32 @@ def test_a_snapshot_stays_as_it_is_and_sees_what_was_scaled(replica: KubeReplica
         replica.cluster.kubectl("-n shop scale deployment/web --replicas=1")
 
 
+def test_a_snapshot_sees_what_was_made_in_a_namespace_that_nobody_thought_of_and_in_none(replica: KubeReplica) -> None:
+    before = replica.snapshot()
+    made = (
+        "create configmap left",
+        "autoscale deployment nobody --max=3",
+        "create serviceaccount left",
+        "create clusterrole left --verb=get --resource=pods",
+        "create priorityclass left --value=1",
+    )
+    try:
+        for words in made:
+            replica.cluster.kubectl(f"-n default {words}")
+        new = {key.partition("/left")[0].partition("/nobody")[0] for key in replica.snapshot().keys() - before.keys()}
+    finally:
+        replica.cluster.kubectl("-n default delete configmap,serviceaccount,clusterrole,priorityclass left")
+        replica.cluster.kubectl("-n default delete hpa nobody")
+    assert new == {
+        "default/configmaps",
+        "default/horizontalpodautoscalers",
+        "default/serviceaccounts",
+        "clusterroles",
+        "priorityclasses",
+    }
+    assert replica.snapshot().keys() == before.keys()
+
+
 def test_a_machine_with_little_memory_is_told_so_and_keeps_nothing(replica: KubeReplica) -> None:
     client = connect_engine()
     like = client.containers.get(replica.container_name).attrs

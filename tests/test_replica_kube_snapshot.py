@@ -65,14 +65,14 @@ def test_endpoints_are_counted() -> None:
 
 def pod(name: str, *, ready: bool, **meta: Any) -> dict[str, Any]:
     conditions = [{"type": "Ready", "status": "True" if ready else "False"}]
-    return {"metadata": {"name": name, **meta}, "status": {"conditions": conditions}}
+    return {"metadata": {"name": name, "namespace": "shop", **meta}, "status": {"conditions": conditions}}
 
 
 def test_pods_are_counted_by_owner_and_a_rollout_does_not_rename_it() -> None:
     def of_deployment(template: str) -> dict[str, str]:
         owner = {"ownerReferences": [{"name": f"web-{template}"}], "labels": {"pod-template-hash": template}}
         pods = [pod(f"web-{template}-{end}", ready=end == "a", **owner) for end in "ab"]
-        return pod_state("shop", [*pods, pod("alone", ready=True)])
+        return pod_state([*pods, pod("alone", ready=True)])
 
     assert of_deployment("7d4") == {"shop/pods/web": "1 of 2 ready", "shop/pods/alone": "1 of 1 ready"}
     assert of_deployment("9f2") == of_deployment("7d4")

@@ -254,7 +254,7 @@ def test_splitting_gives_back_what_was_joined(parts):
         ("make deploy", Effect.CHANGE),
         ("redis-cli EVAL \"return redis.call('LLEN', 'q')\" 0", Effect.READ),
         ("redis-cli EVAL \"return redis.call('DEL', 'q')\" 0", Effect.DESTROY),
-        ("kubectl debug node/a -it", Effect.READ),
+        ("kubectl debug node/a -it", Effect.CHANGE),
     ],
 )
 def test_effects_of_programs_that_runbooks_elsewhere_use(text, effect):

@@ -15,7 +15,7 @@ import pytest
 from patience import HOPELESS_S, comes, on_this_machine
 
 from drillbook.errors import CommandRefused, CommandTimeout, TargetUnreachable, UsageError
-from drillbook.target.connect import connect, inside
+from drillbook.target.connect import connect, docker_argv
 from drillbook.target.session import ShellSession
 
 IMAGE = "drillbook/base:trixie"
@@ -116,7 +116,8 @@ def opened(request: pytest.FixtureRequest) -> Callable[..., ShellSession]:
         client = shutil.which("docker")
         engine = ("-v", "/var/run/docker.sock:/var/run/docker.sock", "-v", f"{client}:/usr/bin/docker:ro")
         outer, inner = start(*engine), start()
-        return lambda **options: inside(outer, inner, **options)
+        argv = (*docker_argv(), "exec", "-i", outer, "docker", "exec", "-i", inner, "sh")
+        return lambda **options: ShellSession(inner, argv, **options)
     name = start(
         script="rm /usr/bin/bash; exec sleep infinity" if kind == "docker-without-bash" else "exec sleep infinity"
     )

@@ -218,12 +218,12 @@ class KubeReplica(HostedReplica):
 
     def snapshot(self) -> Snapshot:
         """Return the state that a drill must leave as it found it."""
-        namespaces = sorted({workload.namespace for workload in self._workloads.values()})
         if self._abroad is None:
-            found = {**take_cluster_snapshot(self.cluster, namespaces)}
+            found = {**take_cluster_snapshot(self.cluster)}
             found.update(take_host_snapshot(self.control, self.project, self._tracked))
         else:  # what is not in its namespaces changes without its doing
-            found = {**take_cluster_snapshot(self.cluster, namespaces, only_these=True)}
+            namespaces = sorted({workload.namespace for workload in self._workloads.values()})
+            found = {**take_cluster_snapshot(self.cluster, namespaces)}
             found.update(take_folder_snapshot(self.control, self.project, self._tracked))
         return dict(sorted(found.items()))
 

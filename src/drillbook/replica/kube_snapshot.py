@@ -10,15 +10,37 @@ from drillbook.replica.inner_cluster import InnerCluster
 
 __all__ = ["leaves", "object_state", "take_cluster_snapshot"]
 
-_CORE = ("configmaps", "endpoints", "limitranges", "persistentvolumeclaims", "resourcequotas", "secrets", "services")
+_CORE = (
+    "configmaps",
+    "endpoints",
+    "limitranges",
+    "persistentvolumeclaims",
+    "pods",
+    "resourcequotas",
+    "secrets",
+    "serviceaccounts",
+    "services",
+)
 _GROUPS = {
     "apps/v1": ("daemonsets", "deployments", "statefulsets"),
+    "autoscaling/v2": ("horizontalpodautoscalers",),
     "batch/v1": ("cronjobs", "jobs"),
     "networking.k8s.io/v1": ("ingresses", "networkpolicies"),
     "policy/v1": ("poddisruptionbudgets",),
     "rbac.authorization.k8s.io/v1": ("rolebindings", "roles"),
 }
-_CLUSTER = ("/api/v1/nodes", "/api/v1/persistentvolumes", "/api/v1/namespaces")
+_CLUSTER = (
+    "/api/v1/namespaces",
+    "/api/v1/nodes",
+    "/api/v1/persistentvolumes",
+    "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+    "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+    "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+    "/apis/scheduling.k8s.io/v1/priorityclasses",
+    "/apis/storage.k8s.io/v1/storageclasses",
+)
+_WHOLE = frozenset({"clusterroles", "customresourcedefinitions"})
+"""Too long to be told leaf by leaf: each is one entry."""
 
 # What a restart, a rollout or the cluster itself writes.
 _NOT_STATE = frozenset(
@@ -33,38 +55,35 @@ _NOT_STATE = frozenset(
 _LONG = 120
 
 
-def take_cluster_snapshot(cluster: InnerCluster, namespaces: Sequence[str], *, only_these: bool = False) -> Snapshot:
-    """Look at everything in some namespaces that a recovery may leave behind, and at nodes and volumes.
+def take_cluster_snapshot(cluster: InnerCluster, namespaces: Sequence[str] | None = None) -> Snapshot:
+    """Look at everything that a recovery may leave behind.
 
     Pods are counted by owner and state: their names, addresses and ages change with every restart.
 
     Args:
         cluster: The replica's cluster.
-        namespaces: Their names.
-        only_these: Leave out nodes, volumes, and which namespaces there are.
+        namespaces: Look into these only; None for all there are and for what is in none.
 
     Raises:
         ReplicaError: Something cannot be looked at.
     """
-    kinds = {} if only_these else {path: path.rpartition("/")[2] for path in _CLUSTER}
-    for namespace in namespaces:
-        core = f"/api/v1/namespaces/{namespace}"
-        kinds |= {f"{core}/{kind}": kind for kind in (*_CORE, "pods")}
-        kinds |= {
-            f"/apis/{group}/namespaces/{namespace}/{kind}": kind for group, some in _GROUPS.items() for kind in some
-        }
+    groups = {"/api/v1": _CORE, **{f"/apis/{group}": kinds for group, kinds in _GROUPS.items()}}
+    spaces = [""] if namespaces is None else [f"/namespaces/{name}" for name in namespaces]
+    kinds = {f"{group}{space}/{kind}": kind for space in spaces for group, some in groups.items() for kind in some}
+    if namespaces is None:
+        kinds |= {path: path.rpartition("/")[2] for path in _CLUSTER}
     found: dict[str, str] = {}
     for path, answer in cluster.gather(list(kinds)).items():
         items = answer["items"] if answer else ()
         if kinds[path] == "pods":
-            found.update(pod_state(path.split("/")[4], items))
+            found.update(pod_state(items))
         else:
             for item in items:
                 found.update(object_state(kinds[path], item))
     return dict(sorted(found.items()))
 
 
-def pod_state(namespace: str, pods: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+def pod_state(pods: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """Return how many pods each owner has, and how many of them are ready."""
     counts: dict[str, list[int]] = {}
     for pod in pods:
@@ -75,10 +94,10 @@ def pod_state(namespace: str, pods: Sequence[Mapping[str, Any]]) -> dict[str, st
             owner = owner.removesuffix(f"-{template}")
         conditions = (pod.get("status") or {}).get("conditions") or ()
         ready = any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
-        count = counts.setdefault(owner, [0, 0])
+        count = counts.setdefault(f"{meta['namespace']}/pods/{owner}", [0, 0])
         count[0] += 1
         count[1] += ready
-    return {f"{namespace}/pods/{owner}": f"{ready} of {there} ready" for owner, (there, ready) in counts.items()}
+    return {owner: f"{ready} of {there} ready" for owner, (there, ready) in counts.items()}
 
 
 def object_state(kind: str, item: Mapping[str, Any]) -> dict[str, str]:
@@ -96,6 +115,8 @@ def object_state(kind: str, item: Mapping[str, Any]) -> dict[str, str]:
         kept["phase"] = (item.get("status") or {}).get("phase")
     kept["labels"] = meta.get("labels") or {}
     kept["annotations"] = meta.get("annotations") or {}
+    if kind in _WHOLE:
+        return {key: _short(kept, secret=False)}
     secret = kind == "secrets"
     found = {f"{key}/{path}": _short(value, secret=secret) for path, value in leaves(kept)}
     return found or {key: "there"}

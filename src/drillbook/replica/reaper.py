@@ -30,8 +30,9 @@ class Leftover:
     """Something that is there and that drillbook made; caches are not meant.
 
     Attributes:
-        kind: container, volume, network, cgroup, mount or folder.
-        name: As the engine or the kernel calls it.
+        kind: container, volume, network, cgroup, mount or folder; on a user's cluster namespace, clusterrole or
+            clusterrolebinding.
+        name: As the engine, the kernel or the cluster calls it.
         run: Id of the run that made it, or empty.
         owned: True where a living process owns it.
     """

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from drillbook.errors import TargetUnreachable, UsageError
 from drillbook.target.session import Guard, ShellSession
 
-__all__ = ["SCHEMES", "Way", "connect", "connect_first", "docker_argv", "inside", "way_to"]
+__all__ = ["SCHEMES", "Way", "connect", "connect_first", "docker_argv", "way_to"]
 
 SCHEMES = (
     "local:[/FOLDER]",
@@ -228,23 +228,3 @@ def connect_first(
     evidence = [line for error in failures for line in (f"{error.where}: {error.problem}", *error.evidence[-3:])]
     problem = f"expected one of {len(uris)} to answer, got none"
     raise TargetUnreachable(role or uris[0], problem, evidence=evidence, hint=failures[0].hint)
-
-
-def inside(
-    container: str, service: str, *, guard: Guard | None = None, name: str | None = None, stateful: bool = False
-) -> ShellSession:
-    """Open a session to a service inside a replica's own Docker host.
-
-    Args:
-        container: The replica's container on this machine's engine.
-        service: The service's container on the replica's engine.
-        guard: Returns why a command is refused, or None.
-        name: What errors and reports call it; None for the service's name.
-        stateful: As for ``connect``.
-
-    Raises:
-        TargetUnreachable: The replica or the service does not answer.
-    """
-    argv = (*docker_argv(), "exec", "-i", container, "docker", "exec", "-i", service, "sh")
-    way = Way(f"docker://{container}/{service}", argv, service)
-    return ShellSession(name or service, way.argv, guard=guard, stateful=stateful, hint=way.hint).open()
