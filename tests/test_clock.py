@@ -52,6 +52,14 @@ def test_it_asks_once_more_when_time_is_over(clock: FakeClock) -> None:
     assert asked_at[-1] == pytest.approx(1001)
 
 
+def test_what_is_slow_to_answer_has_as_long_a_pause(clock: FakeClock) -> None:
+    def slow() -> None:
+        clock.now_s += 2
+
+    poll(slow, within_s=9, clock=clock, every_s=0.5)
+    assert clock.pauses == [2, 2, 1]
+
+
 def test_no_time_still_means_one_question(clock: FakeClock) -> None:
     asked: list[int] = []
     poll(lambda: asked.append(1), within_s=0, clock=clock)

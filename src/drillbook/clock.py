@@ -47,12 +47,14 @@ def poll(ask: Callable[[], T], *, within_s: float, clock: Clock, every_s: float 
         ask: Called at least once, and once more when the time is over.
         within_s: Seconds after which the last answer counts.
         clock: Where time comes from.
-        every_s: Seconds between the end of one question and the next.
+        every_s: Seconds between the end of one question and the next; as many as the question took, where that is
+            more: what is slow to answer is not made slower by being asked all the time.
     """
     end = clock.monotonic_s() + within_s
     while True:
-        last_chance = clock.monotonic_s() >= end
+        begin = clock.monotonic_s()
         answer = ask()
-        if answer or last_chance:
+        now = clock.monotonic_s()
+        if answer or begin >= end:
             return answer
-        clock.pause(max(0.0, min(every_s, end - clock.monotonic_s())))
+        clock.pause(max(0.0, min(max(every_s, now - begin), end - now)))

@@ -6,7 +6,7 @@ from itertools import zip_longest
 from typing import Any
 from urllib.parse import quote
 
-from drillbook.errors import ReplicaError
+from drillbook.errors import CommandTimeout, ReplicaError
 from drillbook.replica.inner_engine import ANSWERS_WITHIN_S, json_answer
 from drillbook.target import Output, Target
 
@@ -58,12 +58,13 @@ class InnerCluster:
             ReplicaError: One is not answered, or with an error.
         """
         addresses = " ".join(shlex.quote(_API + path) for path in paths)
-        said = self.host.run(
-            f"curl -sS -m {ANSWERS_WITHIN_S:.0f} -w '\\n%{{http_code}}{_MARK}' -K {_ACCOUNT} {addresses}",
-            deadline_s=ANSWERS_WITHIN_S + 5,
-        )
-        answers = said.out.split(_MARK)
         problem, where = "the replica's API server does not answer to", self.host.name
+        asking = f"curl -sS -m {ANSWERS_WITHIN_S:.0f} -w '\\n%{{http_code}}{_MARK}' -K {_ACCOUNT} {addresses}"
+        try:
+            said = self.host.run(asking, deadline_s=ANSWERS_WITHIN_S + 5)
+        except CommandTimeout as error:
+            raise ReplicaError(where, f"{problem} {len(paths)} questions within {ANSWERS_WITHIN_S:.0f} s") from error
+        answers = said.out.split(_MARK)
         return {
             path: json_answer(where, f"{problem} {path}", text, said.err)
             for path, text in zip_longest(paths, answers[: len(paths)], fillvalue="")
