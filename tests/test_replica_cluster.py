@@ -355,7 +355,7 @@ def test_a_run_of_another_machine_lives_as_long_as_its_lease(
             }
         )
         # Its namespace is as old as its lease says; the API does not let anybody choose that.
-        later = cluster.now() + timedelta(seconds=LEASE_S if is_removed else 0)
+        later = cluster.now() + timedelta(seconds=LEASE_S + 1 if is_removed else 0)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(cluster, "now", lambda: later)
             assert ("drillbook-elsewhere" in {one.name for one in reap_cluster(cluster)}) == is_removed

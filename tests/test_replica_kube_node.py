@@ -137,22 +137,22 @@ def test_a_snapshot_stays_as_it_is_and_sees_what_was_scaled(replica: KubeReplica
 def test_a_snapshot_sees_what_was_made_in_a_namespace_that_nobody_thought_of_and_in_none(replica: KubeReplica) -> None:
     before = replica.snapshot()
     made = (
-        "create configmap left",
-        "autoscale deployment nobody --max=3",
-        "create serviceaccount left",
+        "-n default create configmap left",
+        "-n default create serviceaccount left",
+        "-n shop autoscale deployment web --name=left --max=3",
         "create clusterrole left --verb=get --resource=pods",
         "create priorityclass left --value=1",
     )
     try:
         for words in made:
-            replica.cluster.kubectl(f"-n default {words}")
-        new = {key.partition("/left")[0].partition("/nobody")[0] for key in replica.snapshot().keys() - before.keys()}
+            replica.cluster.kubectl(words)
+        new = {key.partition("/left")[0] for key in replica.snapshot().keys() - before.keys()}
     finally:
         replica.cluster.kubectl("-n default delete configmap,serviceaccount,clusterrole,priorityclass left")
-        replica.cluster.kubectl("-n default delete hpa nobody")
+        replica.cluster.kubectl("-n shop delete hpa left")
     assert new == {
         "default/configmaps",
-        "default/horizontalpodautoscalers",
+        "shop/horizontalpodautoscalers",
         "default/serviceaccounts",
         "clusterroles",
         "priorityclasses",
