@@ -237,6 +237,12 @@ def test_what_needs_the_node_is_not_supported(replica: KubeReplica) -> None:
         replica.service("dns")
 
 
+def told(replica: KubeReplica) -> str:
+    """Return what the cluster says of the pods; of one that ends, what a command in it says."""
+    ask = "kubectl -n open-shop get pods -o yaml; kubectl -n open-shop exec deployment/web -- true 2>&1"
+    return replica.control.run(ask, deadline_s=60).out
+
+
 @pytest.mark.parametrize(
     "fault",
     [
@@ -259,10 +265,10 @@ def test_faults_of_the_api_are_there_and_gone_again(replica: KubeReplica, fault:
     assert not fault.is_present(replica)
     fault.inject(replica)
     try:
-        assert comes(lambda: fault.is_present(replica), every_s=0.5)
+        assert comes(lambda: fault.is_present(replica), every_s=0.5), told(replica)
     finally:
         fault.revert(replica)
-    replica.wait_until_ready(READY_S)
+        replica.wait_until_ready(READY_S)
 
 
 # ---------------------------------------------------------------- whose it is
