@@ -177,7 +177,7 @@ TABLE = (
     Case(
         "database-connections",
         (ConnectionsExhausted("postgres-primary", "marketplace", "web3marketplace", sessions=60, ends_others=True),),
-        alert=down("postgres-primary"),
+        alert=down("backend"),
         cause=DATABASE,
         heals=None,
     ),
@@ -194,7 +194,7 @@ TABLE = (
     Case(
         "database-policy",
         (PolicyBlocks(NAMESPACE, "postgres-primary", 5432),),
-        alert=down("postgres-primary"),
+        alert=down("backend"),
         cause=DATABASE,
         heals=None,
     ),
