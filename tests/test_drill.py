@@ -127,6 +127,21 @@ def test_something_left_behind_fails(stage):
     assert "port/9999" in result.reasons[0]
 
 
+@pytest.mark.parametrize(("lasts_s", "outcome"), [(8, Outcome.PASSED), (20, Outcome.FAILED)])
+def test_what_a_recovery_began_has_as_long_to_settle_as_the_recovery_had(stage, lasts_s, outcome):
+    usual, begins = stage.replica.snapshot, []
+
+    def snapshot():
+        if "residue" not in [event["phase"] for event in stage.of("phase.begin")]:
+            return usual()
+        begins.append(stage.clock.now_s)
+        settling = stage.clock.now_s < begins[0] + lasts_s
+        return {**usual(), **({"pods/metrics": "0 of 1 ready"} if settling else {})}
+
+    stage.replica.snapshot = snapshot
+    assert stage.run().outcome is outcome
+
+
 def _after_first(stage, verify):
     def wrapped(site):
         stage.replica.state.pop("port/9999", None)

@@ -12,9 +12,6 @@ from drillbook.site import Slo
 
 __all__ = ["changes", "reckon_budgets", "reckon_impact", "reckon_residue"]
 
-_SETTLES_WITHIN_S = 5.0
-"""Processes that a revert ended take a moment to go."""
-
 
 def reckon_impact(course: Course, client: Client, slo: Slo, clock: Clock) -> None:
     """Record what the client felt between the fault and the restoration."""
@@ -62,15 +59,26 @@ def reckon_budgets(course: Course, lines: Mapping[Budget, int]) -> None:
     course.facts.missed_budgets = missed
 
 
-def reckon_residue(course: Course, replica: Replica, before: Snapshot, may_change: Sequence[str], clock: Clock) -> None:
-    """Record what differs from the state before the fault; what no recovery declares is left behind."""
+def reckon_residue(
+    course: Course, replica: Replica, before: Snapshot, may_change: Sequence[str], clock: Clock, within_s: float
+) -> None:
+    """Record what differs from the state before the fault; what no recovery declares is left behind.
+
+    Args:
+        course: Of the drill.
+        replica: Where is looked.
+        before: The state before the fault.
+        may_change: Patterns of keys that the recoveries declare.
+        clock: Where time comes from.
+        within_s: Seconds that what a revert has ended or begun has to settle.
+    """
     found: list[dict[str, object]] = []
 
     def is_clean() -> bool:
         found[:] = changes(before, replica.snapshot(), may_change)
         return all(change["declared"] for change in found)
 
-    poll(is_clean, within_s=_SETTLES_WITHIN_S, clock=clock, every_s=0.5)
+    poll(is_clean, within_s=within_s, clock=clock, every_s=0.5)
     course.facts.undeclared = [str(change["key"]) for change in found if not change["declared"]]
     course.timeline.add("residue", changes=found)
 

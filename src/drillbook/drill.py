@@ -213,7 +213,8 @@ class _Drilling:
                 self._after_recovery(operator, client)
             reckon_budgets(self.course, lines)
             with self.course.phase("residue"), self.course.outside():
-                reckon_residue(self.course, self.replica, before, recovery.may_change(), self.clock)
+                within_s = self.pace.settle_within_s
+                reckon_residue(self.course, self.replica, before, recovery.may_change(), self.clock, within_s)
 
     def _steady(self) -> Snapshot:
         """See that everything is well, and that diagnosis names nothing while it is."""

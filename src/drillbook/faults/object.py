@@ -52,8 +52,7 @@ class PodStuck:
         if why & set(self.reasons):
             return True
         for container in status.get("containerStatuses") or ():
-            waiting = (container.get("state") or {}).get("waiting") or {}
-            if waiting.get("reason") in self.reasons:
+            if _why_it_waits(container) in self.reasons:
                 id_ = container_id(container)
                 return not id_ or self._is_gone(replica, pod, str(container["name"]), id_)
         return False
@@ -66,6 +65,14 @@ class PodStuck:
             f"else {way} -- true 2>&1 | grep -q 'container not found'; fi"
         )
         return on_machine(replica, asked, strict=False).exit_status == 0
+
+
+def _why_it_waits(container: Mapping[str, Any]) -> str:
+    state = container.get("state") or {}
+    # What ended and was started again before waits for its next start, also before the kubelet says so.
+    if state.get("terminated") and container.get("restartCount"):
+        return "CrashLoopBackOff"
+    return str((state.get("waiting") or {}).get("reason") or "")
 
 
 @dataclass(frozen=True, slots=True)
