@@ -117,7 +117,7 @@ def opened(request: pytest.FixtureRequest) -> Callable[..., ShellSession]:
         engine = ("-v", "/var/run/docker.sock:/var/run/docker.sock", "-v", f"{client}:/usr/bin/docker:ro")
         outer, inner = start(*engine), start()
         argv = (*docker_argv(), "exec", "-i", outer, "docker", "exec", "-i", inner, "sh")
-        return lambda **options: ShellSession(inner, argv, **options)
+        return lambda **options: ShellSession(inner, argv, **options).open()
     name = start(
         script="rm /usr/bin/bash; exec sleep infinity" if kind == "docker-without-bash" else "exec sleep infinity"
     )
