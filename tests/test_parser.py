@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from patience import on_this_machine
 
-from drillbook.effects import effect_of, shows_secret
+from drillbook.effects import effect_of
 from drillbook.errors import RunbookError
 from drillbook.model import Effect, Phase, Runbook
 from drillbook.parser import parse_runbook, parse_text
@@ -506,44 +506,3 @@ def test_a_scenario_is_called_one_or_not_at_all():
 )
 def test_functions_of_a_database_may_change_it(statement, effect):
     assert effect_of(f'psql -c "{statement}"') is effect
-
-
-@pytest.mark.parametrize(
-    ("command", "effect"),
-    [
-        ("kubectl -n logs delete pod web-0", Effect.DESTROY),
-        ("kubectl --namespace history rollout restart deployment/web", Effect.CHANGE),
-        ("kubectl --context=top -n get scale deployment/web --replicas=2", Effect.CHANGE),
-        ("kubectl debug -it node/n1 --image=busybox", Effect.CHANGE),
-        ("kubectl config use-context staging", Effect.CHANGE),
-        ("kubectl config set-context --current --namespace=prod", Effect.CHANGE),
-        ("kubectl auth reconcile -f roles.yaml", Effect.CHANGE),
-        ("kubectl config view", Effect.READ),
-        ("kubectl auth can-i delete pods", Effect.READ),
-        ("kubectl -n delete get pods", Effect.READ),
-        ("kubectl -n drain logs web-0", Effect.READ),
-        ("kubectl rollout status deployment/web -n scale", Effect.READ),
-    ],
-)
-def test_a_namespace_may_be_called_like_a_verb(command, effect):
-    assert effect_of(command) is effect
-
-
-@pytest.mark.parametrize(
-    ("command", "shows"),
-    [
-        ("kubectl get secret db -o jsonpath='{.data.password}' | base64 -d", True),
-        ("kubectl -n prod get secrets -o go-template='{{range .items}}{{.data}}{{end}}'", True),
-        ("kubectl get secret db --template='{{.data}}'", True),
-        ("kubectl get cm,secret -o custom-columns=D:.data", True),
-        ("kubectl get secret/db -o yaml | grep DATABASE_URL", True),
-        ("aws secretsmanager get-secret-value --secret-id db", True),
-        ("kubectl get secret db -o yaml", False),
-        ("kubectl get secrets -n prod", False),
-        ("kubectl get secret -o name | wc -l", False),
-        ("kubectl get pods -o jsonpath='{.items[0].status}'", False),
-        ("kubectl -n secrets get pods -o jsonpath='{.items}'", False),
-    ],
-)
-def test_what_prints_values_of_secrets_is_told(command, shows):
-    assert shows_secret(command) is shows

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drillbook.commands import simple_commands
-from drillbook.effects import effect_of, streams, wants_terminal
+from drillbook.effects import effect_of, shows_secret, streams, wants_terminal
 from drillbook.model import Effect
 from drillbook.placeholders import bind, placeholders
 from drillbook.statements import Comment, Statement, split_block
@@ -255,10 +255,43 @@ def test_splitting_gives_back_what_was_joined(parts):
         ("redis-cli EVAL \"return redis.call('LLEN', 'q')\" 0", Effect.READ),
         ("redis-cli EVAL \"return redis.call('DEL', 'q')\" 0", Effect.DESTROY),
         ("kubectl debug node/a -it", Effect.CHANGE),
+        # A namespace may be called like a verb.
+        ("kubectl -n logs delete pod web-0", Effect.DESTROY),
+        ("kubectl --namespace history rollout restart deployment/web", Effect.CHANGE),
+        ("kubectl --context=top -n get scale deployment/web --replicas=2", Effect.CHANGE),
+        ("kubectl debug -it node/n1 --image=busybox", Effect.CHANGE),
+        ("kubectl config use-context staging", Effect.CHANGE),
+        ("kubectl config set-context --current --namespace=prod", Effect.CHANGE),
+        ("kubectl auth reconcile -f roles.yaml", Effect.CHANGE),
+        ("kubectl config view", Effect.READ),
+        ("kubectl auth can-i delete pods", Effect.READ),
+        ("kubectl -n delete get pods", Effect.READ),
+        ("kubectl -n drain logs web-0", Effect.READ),
+        ("kubectl rollout status deployment/web -n scale", Effect.READ),
     ],
 )
 def test_effects_of_programs_that_runbooks_elsewhere_use(text, effect):
     assert effect_of(text) is effect
+
+
+@pytest.mark.parametrize(
+    ("command", "shows"),
+    [
+        ("kubectl get secret db -o jsonpath='{.data.password}' | base64 -d", True),
+        ("kubectl -n prod get secrets -o go-template='{{range .items}}{{.data}}{{end}}'", True),
+        ("kubectl get secret db --template='{{.data}}'", True),
+        ("kubectl get cm,secret -o custom-columns=D:.data", True),
+        ("kubectl get secret/db -o yaml | grep DATABASE_URL", True),
+        ("aws secretsmanager get-secret-value --secret-id db", True),
+        ("kubectl get secret db -o yaml", False),
+        ("kubectl get secrets -n prod", False),
+        ("kubectl get secret -o name | wc -l", False),
+        ("kubectl get pods -o jsonpath='{.items[0].status}'", False),
+        ("kubectl -n secrets get pods -o jsonpath='{.items}'", False),
+    ],
+)
+def test_what_prints_values_of_secrets_is_told(command, shows):
+    assert shows_secret(command) is shows
 
 
 @pytest.mark.parametrize("text", ["pct restart {VMID}", "tar xf /path/to/backup.tar"])

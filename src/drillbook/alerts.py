@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -35,7 +35,8 @@ class AlertSelector:
     labels: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return _written(self.name, self.labels)
+        pairs = ", ".join(f"{label}={json.dumps(value, ensure_ascii=False)}" for label, value in self.labels.items())
+        return f"{self.name}{{{pairs}}}" if pairs else self.name
 
     @classmethod
     def parse(cls, text: str, where: str) -> Self:
@@ -54,12 +55,13 @@ class AlertSelector:
         """True where the alert has this name and each of these labels."""
         return alert.name == self.name and all(alert.labels.get(name) == value for name, value in self.labels.items())
 
-    def tell(self, alerts: Sequence[Alert]) -> list[str]:
+    def is_among(self, alerts: Iterable[Alert]) -> bool:
+        """True where it matches one of them."""
+        return any(map(self.matches, alerts))
+
+    def tell(self, alerts: Iterable[Alert]) -> list[str]:
         """Return each alert once, by its name and by the labels that this selector asks for."""
-        shared = ({name: alert.labels[name] for name in self.labels if name in alert.labels} for alert in alerts)
-        return list(dict.fromkeys(_written(alert.name, labels) for alert, labels in zip(alerts, shared, strict=True)))
+        return list(dict.fromkeys(str(self._as_asked(alert)) for alert in alerts))
 
-
-def _written(name: str, labels: Mapping[str, str]) -> str:
-    pairs = ", ".join(f"{label}={json.dumps(value, ensure_ascii=False)}" for label, value in labels.items())
-    return f"{name}{{{pairs}}}" if pairs else name
+    def _as_asked(self, alert: Alert) -> "AlertSelector":
+        return AlertSelector(alert.name, {name: alert.labels[name] for name in self.labels if name in alert.labels})

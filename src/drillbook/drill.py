@@ -299,14 +299,14 @@ class _Drilling:
         wanted = self.expect.alert
         within_s = waits_s + self.pace.alert_slack_s if wanted else waits_s * 2 or self.pace.alert_slack_s
         with self.course.phase("detect"), self.course.outside():
-            poll(lambda: self._has_heard(wanted), within_s=within_s, clock=self.clock)
+            has_heard = poll(lambda: self._has_heard(wanted), within_s=within_s, clock=self.clock)
             if not self._alerts:
                 self.timeline.add("alert.none", watched_s=within_s)
                 return
             for wait in self.replica.waits:
                 self.timeline.add("wait", what=wait.what, production_s=wait.production_s, drill_s=wait.drill_s)
                 self.course.compress(wait.production_s - wait.drill_s)
-            if wanted and any(map(wanted.matches, self._alerts)):
+            if wanted and has_heard:
                 self.course.detected_s = self.timeline.now_s()
 
     def _has_heard(self, wanted: AlertSelector | None = None) -> bool:
@@ -317,7 +317,7 @@ class _Drilling:
                 self.timeline.add("alert.fired", alert=alert.name, labels=labels, since_t0_s=self.course.since_t0_s())
                 self._alerts.append(alert)
         self.facts.alerts = self._alerts
-        return any(map(wanted.matches, self._alerts)) if wanted else bool(self._alerts)
+        return wanted.is_among(self._alerts) if wanted else bool(self._alerts)
 
     def _diagnose(self, operator: Operator) -> set[str | None]:
         """Read everything, name the cause blind, and return the scenarios that have a diagnosis check."""

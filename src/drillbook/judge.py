@@ -112,7 +112,7 @@ def _detection(expect: Expect, facts: Facts) -> list[str]:
     if expect.alert is None:
         names = dict.fromkeys(alert.name for alert in facts.alerts)
         return [f"declared that no alert fires, {_list(list(names))} fired"] if names else []
-    if any(map(expect.alert.matches, facts.alerts)):
+    if expect.alert.is_among(facts.alerts):
         return []
     return [f"alert {expect.alert} did not fire (firing: {_list(expect.alert.tell(facts.alerts))})"]
 

@@ -20,7 +20,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 from urllib.parse import quote
 
-__all__ = ["REDACTED", "Redactor", "is_secret_name"]
+__all__ = ["REDACTED", "Redactor", "is_kube_secret", "is_secret_name", "keeps_secrets_hidden"]
 
 REDACTED = "[redacted]"
 """What stands where a secret was."""
@@ -165,6 +165,19 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 def is_secret_name(name: str) -> bool:
     """Tell whether what goes by this name is a secret: ``DB_PASSWORD``, ``apiKey``, ``client-secret``; not ``PWD``."""
     return len(name) <= 200 and name not in {"PWD", "OLDPWD"} and bool(_SECRET_NAME.fullmatch(name))
+
+
+def is_kube_secret(word: str) -> bool:
+    """Tell whether an argument of kubectl means Secrets: ``secret``, ``cm,secrets``, ``secret/db``."""
+    return bool(re.search(r"(^|,)secrets?($|[,/.])", word))
+
+
+def keeps_secrets_hidden(form: str, *, is_cut: bool = False) -> bool:
+    """Tell whether no value is left in what ``kubectl get secret -o FORM`` prints, once it is cleaned.
+
+    A whole object is hidden value by value; of a part of it (``is_cut``, another form) nothing says what it is.
+    """
+    return form in ("name", "wide") or (not is_cut and form in ("yaml", "json"))
 
 
 class Redactor:

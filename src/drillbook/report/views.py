@@ -129,7 +129,7 @@ def _alert(record: DrillRecord, short: DrillSummary) -> Compared:
     if not expected:
         return Compared("Alert", "none fires", ", ".join(dict.fromkeys(short.alerts)) or silence, not short.alerts)
     wanted, fired = _selector(expected), [_alert_of(event) for event in record.of("alert.fired")]
-    return Compared("Alert", expected, ", ".join(wanted.tell(fired)) or silence, any(map(wanted.matches, fired)))
+    return Compared("Alert", expected, ", ".join(wanted.tell(fired)) or silence, wanted.is_among(fired))
 
 
 def _selector(text: str) -> AlertSelector:

@@ -85,12 +85,14 @@ class Tenancy:
             self._renewal.join()
             self._renewal = None
         if self._is_begun:
-            _remove(self._cluster, self._run)
-            # A command of the runbook may have taken the label from its namespace; it is the same one all the same.
-            for one in self._cluster.items("namespaces"):
-                if one["metadata"]["uid"] in self._made:
-                    _delete(self._cluster, "namespace", one["metadata"]["name"])
+            _try_all((partial(_remove, self._cluster, self._run), self._remove_unlabelled))
             self._tell_what_is_kept()
+
+    def _remove_unlabelled(self) -> None:
+        """Remove a namespace of this run whose label a command of the runbook has taken away."""
+        for one in self._cluster.items("namespaces"):
+            if one["metadata"]["uid"] in self._made:
+                _delete(self._cluster, "namespace", one["metadata"]["name"])
 
     def _tell_what_is_kept(self) -> None:
         """Name the volumes that their storage class keeps; what is on them may be wanted, and is not ours to judge."""

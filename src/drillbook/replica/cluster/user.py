@@ -135,9 +135,10 @@ class UserCluster:
                 )
 
     def _may(self, right: str) -> bool:
-        said = self._call(("auth", "can-i", *right.split()), "", 30.0)
+        words = ("auth", "can-i", *right.split())
+        said = self._call(words, "", 30.0)
         if said.returncode and not said.stdout.startswith(b"no"):
-            raise self._failed(("auth", "can-i", *right.split()), said)
+            raise self._failed(words, said)
         return said.returncode == 0
 
     def _failed(self, words: Sequence[str], said: "subprocess.CompletedProcess[bytes]") -> ReplicaError:
