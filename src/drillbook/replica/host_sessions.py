@@ -8,9 +8,6 @@ from drillbook.target.session import ShellSession
 
 __all__ = ["HostSessions"]
 
-_ANSWER_WITHIN_S = 20.0
-"""An idle shell in a replica that is busy killing and starting services on a slow machine is slow, not gone."""
-
 
 class HostSessions:
     """One open shell for each role; made when it is first asked for.
@@ -18,11 +15,13 @@ class HostSessions:
     Args:
         host: Where they are.
         folder: Where shells on the host begin.
+        answer_within_s: Seconds that a shell may take to open, and an idle one to answer.
     """
 
-    def __init__(self, host: Host, folder: str) -> None:
+    def __init__(self, host: Host, folder: str, *, answer_within_s: float) -> None:
         self._host = host
         self._folder = folder
+        self._answer_within_s = answer_within_s
         self._open: dict[str, ShellSession] = {}
         self._lock = threading.Lock()
 
@@ -62,7 +61,8 @@ class HostSessions:
                     way.argv,
                     env=self._host.environment(),
                     stateful=stateful,
-                    answer_within_s=_ANSWER_WITHIN_S,
+                    open_within_s=self._answer_within_s,
+                    answer_within_s=self._answer_within_s,
                     hint=way.hint,
                 )
             return self._open[name]

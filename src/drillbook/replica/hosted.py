@@ -27,6 +27,9 @@ OPERATOR = "operator"
 MACHINE = "machine"
 _HOST_WITHIN_S = 300.0
 """For what hangs, and for slow machines; a host that fails ends by itself."""
+_ANSWER_WITHIN_S = 20.0
+"""An idle shell in a replica that is busy killing and starting services on a slow machine is slow, not gone."""
+
 _HOST_STARTS = 20
 """A healthy start of services takes about five times as long as that of their host, on any machine."""
 
@@ -348,5 +351,6 @@ class HostedReplica(ABC):
     def _open_sessions(self) -> HostSessions:
         host = self._host()
         if self._sessions is None:
-            self._sessions = HostSessions(host, self.project)
+            answer_within_s = max(_ANSWER_WITHIN_S, 2 * self._host_start_s)
+            self._sessions = HostSessions(host, self.project, answer_within_s=answer_within_s)
         return self._sessions
