@@ -49,7 +49,8 @@ class KubeReplica(HostedReplica):
         workloads: The runbook's name of a service -> ``NAMESPACE/deployment/NAME`` or ``NAMESPACE/statefulset/NAME``.
         ports: Name -> port on the node that answers on this machine.
         start_command: Applies the manifests; runs in the project's folder. ``DRILLBOOK_HOST`` is ``node`` or
-            ``cluster`` there, and in ``prepare``.
+            ``cluster`` there, and in ``prepare``. On a node ``DRILLBOOK_PACE`` is 1 to 5: how many times less
+            often than on a fast machine this one tells the cluster of itself.
         images: Folder below ``images/`` -> what the manifests call the image.
         residence: What it takes up on a cluster that is not its own; None where it cannot live on one.
         system: What else there is to say; see ``System``.
