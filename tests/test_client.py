@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drillbook.client import Call, Client, failed_again, impact
+from drillbook.client import Call, Client, failed_again, impact, rest_s
 from drillbook.clock import SystemClock
 from drillbook.replica import Reply
 from drillbook.site import Slo
@@ -85,6 +85,14 @@ def test_each_request_hands_in_a_piece_of_its_own_those_made_aside_too():
     assert len(client.asides) == 20
     assert len({call.key for call in made}) == len(made) > 20
     assert all(call.accepted == f"content of {call.key}" for call in made)
+
+
+@pytest.mark.parametrize(
+    ("took_s", "ok", "expected_s"),
+    [(0.02, True, 0.08), (1.0, True, 3.0), (0.02, False, 0.08), (0.5, False, 0.5), (4.0, False, 1.0)],
+)
+def test_a_customer_rests_longest_where_requests_are_served_slowly(took_s, ok, expected_s):
+    assert rest_s(Call(0.0, took_s, ok), every_s=0.1) == pytest.approx(expected_s)
 
 
 def test_a_broken_request_function_is_told_and_not_swallowed():
