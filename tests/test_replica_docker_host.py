@@ -211,7 +211,7 @@ def test_a_stopped_service_has_an_exit_status_and_starts_again(web: Service) -> 
     identity = web.identity()
     assert (web.is_running(), web.exit_status()) == (True, None)
     web.stop()
-    assert (web.is_running(), web.exit_status(), web.main_pid(), web.memory_cgroup()) == (False, 0, None, None)
+    assert (web.is_running(), web.exit_status(), web.main_pid(), web.main_processes()) == (False, 0, None, ())
     web.start()
     assert (web.is_running(), web.identity()) == (True, identity)
     web.kill()
@@ -257,9 +257,10 @@ def test_the_kernels_own_count_tells_an_oom_kill_from_a_kill(replica: ComposeRep
     assert service.is_running()
     assert service.oom_kills() == 1
     machine = replica.host("machine")
+    main = service.main_processes()[0]
     machine.run(
-        f"echo 1000 >/proc/{service.main_pid()}/oom_score_adj; "
-        f"sh -c 'echo $$ >{service.memory_cgroup()}/cgroup.procs; head -c 64000000 /dev/zero | tail >/dev/null'",
+        f"echo 1000 >/proc/{main.pid}/oom_score_adj; "
+        f"sh -c 'echo $$ >{main.group}/cgroup.procs; head -c 64000000 /dev/zero | tail >/dev/null'",
         deadline_s=HOPELESS_S,
     )
     assert comes(lambda: service.exit_status() == 137)

@@ -72,7 +72,7 @@ def test_a_service_is_its_workloads_pods(replica: KubeReplica) -> None:
     assert web.is_running()
     assert web.exit_status() is None
     assert web.main_pid()
-    assert web.memory_cgroup()
+    assert [process.pid for process in web.main_processes()] == [web.main_pid()]
     assert web.networks()
     assert web.oom_kills() == 0
     assert replica.host("web").run("cat /proc/1/comm").out == "sleep\n"

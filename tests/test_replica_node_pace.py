@@ -21,6 +21,7 @@ def paced(took_s: int, made: Path) -> tuple[int, int, int, int]:
     said = subprocess.run(["bash", "-euc", script, "bash", str(made)], capture_output=True, text=True, check=True)
     pace, gone_s = map(int, said.stdout.split())
     kubelet = yaml.safe_load((made / "kubelet.yaml").read_text())
+    assert kubelet["crashLoopBackOff"] == {"maxContainerRestartPeriod": f"{10 * pace}s"}
     return pace, int(kubelet["nodeStatusUpdateFrequency"].rstrip("s")), kubelet["nodeLeaseDurationSeconds"], gone_s
 
 

@@ -75,7 +75,8 @@ def test_a_unit_that_is_active_runs() -> None:
     assert service.is_running()
     assert (service.main_pid(), service.exit_status()) == (42, None)
     assert not service.is_frozen()
-    assert service.memory_cgroup() == "/sys/fs/cgroup/memory/system.slice/web.service"
+    found = [(process.pid, process.group) for process in service.main_processes()]
+    assert found == [(42, "/sys/fs/cgroup/memory/system.slice/web.service")]
 
 
 def test_a_unit_whose_processes_are_stopped_hangs() -> None:

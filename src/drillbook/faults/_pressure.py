@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from drillbook.faults._common import Keeper, end_groups, on_machine
 from drillbook.replica import Replica
+from drillbook.replica.process import Process
 
 __all__ = ["Pressure"]
 
@@ -18,7 +19,8 @@ _RANK_EVERY_S = 0.05
 class Pressure:
     """Holds memory in the service's cgroup, as a leak or a larger model would, and says whom the kernel takes first.
 
-    Processes outside the container hold the memory in the cgroup and give the ranks, while the main process lives.
+    Processes outside the container hold the memory in the cgroup and give the ranks, while the main process lives. A
+    service of several instances lacks it in each of them.
 
     Args:
         service: Name as the runbook has it.
@@ -40,11 +42,11 @@ class Pressure:
         self._kills, self._identity = service.oom_kills(), service.identity()
 
         def press() -> None:
-            main, cgroup = service.main_pid(), service.memory_cgroup()
-            if main is None or cgroup is None or main in self._holders:
-                return
-            if holder := on_machine(replica, self._hold(main, cgroup), strict=False).out.strip():
-                self._holders[main] = holder
+            for main in service.main_processes():
+                if main.pid in self._holders or not main.is_alive:
+                    continue
+                if holder := on_machine(replica, self._hold(main), strict=False).out.strip():
+                    self._holders[main.pid] = holder
 
         self._keeper = Keeper(press)
         self._keeper.start()
@@ -69,15 +71,16 @@ class Pressure:
         """Count from nothing again: the fault is over."""
         self._keeper = None
 
-    def _hold(self, main: int, cgroup: str) -> str:
+    def _hold(self, process: Process) -> str:
         """Return shell text that presses while the main process lives, and prints the process group of what presses."""
+        main = process.pid
         mine, theirs = (_LAST, _FIRST) if self.takes_children else (_FIRST, _LAST)
         rank = (
             f"echo {mine} >/proc/{main}/oom_score_adj && for of in /proc/{main}/task/*/children; do "
             f"read -r children <$of; for p in $children; do echo {theirs} >/proc/$p/oom_score_adj; done; done"
         )
         hold = f"(head -c {self.held_bytes} /dev/zero; exec tail --pid={main} -s 0.05 -f /dev/null) | tail"
-        joined = shlex.quote(f"echo $$ >{cgroup}/cgroup.procs && {hold}")
+        joined = shlex.quote(f"echo $$ >{process.group}/cgroup.procs && {hold}")
         # Nothing of the loop is a program: what starts one so often is a load itself, where starting one is dear.
         ranks = f"exec 9<> <(:); while kill -0 {main}; do {rank}; read -rt {_RANK_EVERY_S} -u 9; done"
         both = f"sh -c {joined} & {ranks}"

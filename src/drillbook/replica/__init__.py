@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from drillbook.alerts import Alert
+from drillbook.replica.process import Process
 from drillbook.site import Slo
 from drillbook.target import Target
 
@@ -79,8 +80,8 @@ class Service(Protocol):
         """How often the kernel killed one of its processes for lack of memory, by the kernel's own count."""
         ...
 
-    def memory_cgroup(self) -> str | None:
-        """Folder of its memory cgroup on the machine that it runs on, or None where it is not running."""
+    def main_processes(self) -> Sequence[Process]:
+        """The program itself in each container, unit or pod of it that runs, with its control group; empty for none."""
         ...
 
 

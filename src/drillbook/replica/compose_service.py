@@ -155,11 +155,11 @@ class ComposeService:
             return memory_limit(process.limit)
         return int(container["HostConfig"]["Memory"]) or None
 
-    def memory_cgroup(self) -> str | None:
-        """Return the folder of its memory cgroup on the replica's host, or None where it does not run."""
+    def main_processes(self) -> Sequence[Process]:
+        """Return the program itself, on the replica's host; empty where it does not run."""
         container = self.inspect()
-        process = self._first(container) if container else None
-        return process.group or None if process else None
+        process = self._main(container) if container else None
+        return (process,) if process else ()
 
     def networks(self) -> Sequence[Attachment]:
         """Return how its container is attached now; an address only where it was asked for."""

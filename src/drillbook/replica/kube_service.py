@@ -95,7 +95,7 @@ class KubeService:
         """True where the main process of a pod of it is alive and not off the processor."""
         if not self._cluster.has_node:
             return any(map(self._answers, self.pods()))
-        return any(process is not None and process.is_alive for process in map(self.main_process, self.pods()))
+        return any(process.is_alive for process in self.main_processes())
 
     def has_process(self) -> bool:
         """True where the program of one of its pods exists, frozen or not."""
@@ -106,6 +106,10 @@ class KubeService:
     def main_pid(self) -> int | None:
         """Return the process id of its oldest pod's program on the node, or None."""
         return next((process.pid for process in map(self.main_process, self.pods()) if process), None)
+
+    def main_processes(self) -> Sequence[Process]:
+        """Return the first process of each of its pods' first containers, on the node; the oldest pod's first."""
+        return tuple(process for process in map(self.main_process, self.pods()) if process)
 
     def main_process(self, pod: Mapping[str, Any]) -> Process | None:
         """Return the first process of a pod's first container; None where it does not run.
@@ -192,7 +196,7 @@ class KubeService:
 
     def is_frozen(self) -> bool:
         """True where the main process of each of its pods is off the processor."""
-        found = [process for process in map(self.main_process, self.pods()) if process]
+        found = self.main_processes()
         return bool(found) and all(process.is_off_processor for process in found)
 
     def networks(self) -> Sequence[Attachment]:
@@ -234,11 +238,6 @@ class KubeService:
             counted = oom_kills_in_files(process.oom) if process else 0
             total += max(counted, oom_kills_in_kernel_log(log, uid))
         return total
-
-    def memory_cgroup(self) -> str | None:
-        """Return the folder of its oldest pod's memory cgroup on the node, or None where it does not run."""
-        found = [process.group for process in map(self.main_process, self.pods()) if process]
-        return found[0] if found else None
 
     def logs(self, lines: int = 10) -> str:
         """Return the last lines that it printed, and what the cluster says of its pods."""

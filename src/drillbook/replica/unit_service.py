@@ -164,10 +164,10 @@ class UnitService:
         process = self._main(self.show())
         return max(oom_kills_in_files(process.oom) if process else 0, self._kills(self.unit))
 
-    def memory_cgroup(self) -> str | None:
-        """Return the folder of its memory cgroup on the systemd host, or None where it does not run."""
+    def main_processes(self) -> Sequence[Process]:
+        """Return its main process on the systemd host; empty where it does not run."""
         process = self._main(self.show())
-        return process.group or None if process else None
+        return (process,) if process else ()
 
     def logs(self, lines: int = 10) -> str:
         """Return its last lines in the journal."""
