@@ -3,6 +3,7 @@
 import importlib.util
 import inspect
 import pkgutil
+import shlex
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -346,6 +347,37 @@ def test_networks_come_back_with_their_aliases_and_addresses(healthy):
     fault.inject(healthy)
     fault.revert(healthy)
     assert service.networks() == before
+
+
+# Asks for a session and, when it is asked for its password, says nothing; writes down both, and how it ended.
+LOGGING_IN = """
+import socket, struct
+def say(word):
+    with open("/tmp/logging-in", "a") as file: file.write(word + " ")
+db = socket.create_connection(("db", 5432), 30)
+wanted = b"user\\0dmarc\\0database\\0dmarc\\0\\0"
+db.sendall(struct.pack(">ii", 8 + len(wanted), 3 << 16) + wanted)
+say("asked" if db.recv(1) == b"R" else "refused")
+try:
+    while db.recv(1024): pass
+    say("ended")
+except TimeoutError:
+    say("waits")
+"""
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("slug", ["dmarc-dashboard"])
+def test_whoever_logs_in_while_a_password_is_rotated_gets_no_session(healthy):
+    fault, backend = TABLES["dmarc-dashboard"]["db-password"], healthy.host("backend")
+    backend.run(f"rm -f /tmp/logging-in; python3 -c {shlex.quote(LOGGING_IN)} >/dev/null 2>&1 </dev/null &")
+    assert comes(lambda: backend.run("cat /tmp/logging-in").out == "asked ")
+    try:
+        fault.inject(healthy)
+        assert comes(lambda: backend.run("cat /tmp/logging-in").out != "asked ")
+        assert backend.run("cat /tmp/logging-in").out == "asked ended "
+    finally:
+        fault.revert(healthy)
 
 
 class _HalfReplica:

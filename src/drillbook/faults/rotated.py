@@ -9,6 +9,13 @@ from drillbook.replica import Replica
 
 __all__ = ["RotatedPassword"]
 
+# By the processes' titles ("postgres: ROLE DATABASE …", after a name of the server where it has one), and not with
+# pg_terminate_backend: who is logging in just then is no session yet, and would get in with the old password.
+_END_SESSIONS = (
+    "for p in /proc/[0-9]*; do case $(tr '\\0' ' ' <$p/cmdline) in "
+    "'postgres: {role} '* | 'postgres: '*': {role} '*) kill ${{p#/proc/}};; esac; done 2>/dev/null"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class RotatedPassword:
@@ -47,13 +54,9 @@ class RotatedPassword:
         return f"the password of {self.role} in {self.service} was rotated, and {self.client} still uses the old one"
 
     def _set(self, replica: Replica, password: str) -> None:
-        change = f"ALTER ROLE {self.role} PASSWORD '{password}'"
-        end = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{self.role}'"  # noqa: S608
-        said = in_service(
-            replica,
-            self.service,
-            f"psql -X -q -U {self.admin} -v ON_ERROR_STOP=1 -c {shlex.quote(change)} -c {shlex.quote(end)}",
-        )
+        change = shlex.quote(f"ALTER ROLE {self.role} PASSWORD '{password}'")
+        end = _END_SESSIONS.format(role=self.role)
+        said = in_service(replica, self.service, f"psql -X -q -U {self.admin} -c {change} && {{ {end}; :; }}")
         if said.exit_status:
             raise InjectFailed(self.service, "expected the password to be changed, it was not", evidence=said.err)
         on_machine(replica, f"printf '%s\\n' {shlex.quote(password)} >{shlex.quote(self.vault)}")
