@@ -78,7 +78,9 @@ class ConnectionsExhausted:
 
     def inject(self, replica: Replica) -> None:
         service = replica.service(self.service)
-        start = f"pgrep -f {_MARK} || setsid bash -c {shlex.quote(self._holder)} >/dev/null 2>&1 </dev/null &"
+        hold = f"setsid bash -c {shlex.quote(self._holder)} >/dev/null 2>&1 </dev/null"
+        # Only the holder goes to the background: a look that did would keep the session's pipes, which costs a session.
+        start = f"pgrep -f {_MARK} >/dev/null || {{ {hold} & }}"
 
         def press() -> None:
             if not service.is_running():
