@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drillbook.client import Call, Client, failed_again, impact, rest_s
+from drillbook.client import Call, Client, failed_again, impact
 from drillbook.clock import SystemClock
 from drillbook.replica import Reply
 from drillbook.site import Slo
@@ -65,8 +65,8 @@ def test_a_client_calls_until_it_is_stopped():
         asked.set()
         return Reply(served=True, accepted=f"content of {key}")
 
-    client = Client(ask, SystemClock(), every_s=0.001)
-    client.start()
+    client = Client(ask, SystemClock())
+    client.start(every_s=0.001)
     assert asked.wait(5)
     client.stop()
     client.stop()
@@ -77,22 +77,14 @@ def test_a_client_calls_until_it_is_stopped():
 
 
 def test_each_request_hands_in_a_piece_of_its_own_those_made_aside_too():
-    client = Client(lambda key: Reply(served=True, accepted=f"content of {key}"), SystemClock(), every_s=0.001)
-    client.start()
+    client = Client(lambda key: Reply(served=True, accepted=f"content of {key}"), SystemClock())
+    client.start(every_s=0.001)
     assert all(client.ask() for _ in range(20))
     client.stop()
     made = [*client.calls, *client.asides]
     assert len(client.asides) == 20
     assert len({call.key for call in made}) == len(made) > 20
     assert all(call.accepted == f"content of {call.key}" for call in made)
-
-
-@pytest.mark.parametrize(
-    ("took_s", "ok", "expected_s"),
-    [(0.02, True, 0.08), (1.0, True, 3.0), (0.02, False, 0.08), (0.5, False, 0.5), (4.0, False, 1.0)],
-)
-def test_a_customer_rests_longest_where_requests_are_served_slowly(took_s, ok, expected_s):
-    assert rest_s(Call(0.0, took_s, ok), every_s=0.1) == pytest.approx(expected_s)
 
 
 def test_a_broken_request_function_is_told_and_not_swallowed():

@@ -26,6 +26,10 @@ class Checks(Protocol):
         ...
 
 
+_USUAL_START_S = 60.0
+"""More than a healthy start takes on two cores; where they are emulated, ten times slower, it takes some 200 s."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pace:
     """How long a drill waits for what (float seconds).
@@ -37,6 +41,7 @@ class Pace:
         hold_rounds: Green rounds in a row, none of them red, that make "verified".
         hold_gap_s: Between the beginnings of two of these rounds, where one does not take longer.
         alert_slack_s: For an alert on top of the replica's own compressed waits.
+        ask_every_s: Between the beginnings of two requests of the customer that keeps calling.
     """
 
     ready_within_s: float = 180.0
@@ -44,17 +49,20 @@ class Pace:
     hold_rounds: int = 3
     hold_gap_s: float = 1.0
     alert_slack_s: float = 15.0
+    ask_every_s: float = 0.1
 
     def on_machine(self, healthy_start_s: float) -> "Pace":
         """Return the pace for a machine on which the replica's services take so long to start.
 
         A deadline says what is hopeless, and that depends on the machine: services get three healthy starts to settle,
-        and an alert two on top of its waits.
+        and an alert two on top of its waits. Where a start takes more than a minute, the customer calls less often: its
+        requests must not keep a processor busy that the services and their verification need.
         """
         return replace(
             self,
             settle_within_s=max(self.settle_within_s, 3 * healthy_start_s),
             alert_slack_s=max(self.alert_slack_s, 2 * healthy_start_s),
+            ask_every_s=max(self.ask_every_s, (healthy_start_s - _USUAL_START_S) / 40),
         )
 
 

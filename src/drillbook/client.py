@@ -10,7 +10,7 @@ from drillbook.clock import Clock
 from drillbook.replica import Reply
 from drillbook.site import Slo
 
-__all__ = ["Call", "Client", "Impact", "failed_again", "impact", "rest_s"]
+__all__ = ["Call", "Client", "Impact", "failed_again", "impact"]
 
 _SEVERAL, _OFTEN = 3, 0.1
 
@@ -108,15 +108,6 @@ def failed_again(calls: Sequence[Call], begin_s: float) -> int:
     return sum(not (one.ok or other.ok) for one, other in pairwise(since)) or (failed if is_often else 0)
 
 
-def rest_s(call: Call, every_s: float) -> float:
-    """Return how many seconds a customer who keeps calling waits after a request.
-
-    On a slow machine the customer must not keep a processor busy that the service needs, and takes a quarter of the
-    time of a service that serves. One that fails is asked again soon, as the moment of its return has to be seen.
-    """
-    return max(every_s - call.took_s, 3 * call.took_s if call.ok else min(call.took_s, 1.0))
-
-
 class Client:
     """Calls the service at a steady pace from a thread of its own and keeps what came back.
 
@@ -125,14 +116,13 @@ class Client:
     Args:
         ask: Makes the request that hands in the named piece; it never raises for a service that is down.
         clock: Where time comes from.
-        every_s: Seconds between the beginnings of two requests.
     """
 
-    def __init__(self, ask: Callable[[str], Reply], clock: Clock, every_s: float = 0.1) -> None:
+    def __init__(self, ask: Callable[[str], Reply], clock: Clock) -> None:
         self._ask = ask
         self._numbers = itertools.count(1)
         self._clock = clock
-        self._every_s = every_s
+        self._every_s = 0.0
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._keep_calling, name="client", daemon=True)
         self.calls: list[Call] = []
@@ -141,8 +131,9 @@ class Client:
         """Those of ``ask``."""
         self.error: BaseException | None = None
 
-    def start(self) -> None:
-        """Begin to call."""
+    def start(self, every_s: float = 0.1) -> None:
+        """Begin to call, with so many seconds between the beginnings of two requests."""
+        self._every_s = every_s
         self._thread.start()
 
     def ask(self) -> bool:
@@ -168,6 +159,7 @@ class Client:
         try:
             while not self._over.is_set():
                 self.calls.append(call := self._call())
-                self._over.wait(rest_s(call, self._every_s))
+                # Where an answer takes long, the service has as much time again for others.
+                self._over.wait(max(self._every_s - call.took_s, min(call.took_s, 1.0)))
         except BaseException as error:  # raised again in stop(), where somebody sees it
             self.error = error

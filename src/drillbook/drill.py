@@ -196,7 +196,7 @@ class _Drilling:
                 self.replica.wait_until_ready(self.pace.ready_within_s)
             self.pace = self.pace.on_machine(self.replica.healthy_start_s)
             cleanup.callback(client.stop)
-            client.start()
+            client.start(self.pace.ask_every_s)
             before = self._steady()
             if self.facts.unhealthy_before or self.facts.false_alarms:
                 return
