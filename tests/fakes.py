@@ -107,6 +107,9 @@ class FakeReplica:
     def alerts(self) -> list[Alert]:
         return [Alert(name, {"job": "shop"}) for name in self.alert_names] if self.broken else []
 
+    def evidence(self) -> list[str]:
+        return ["the shop is closed"] if self.broken else []
+
     def posted(self) -> list[dict[str, object]]:
         return [{"path": "/incidents", "body": "the shop is back"}] if "post" in self.operator.asked else []
 

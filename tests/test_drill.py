@@ -161,6 +161,14 @@ def _after_first(stage, verify):
     return once
 
 
+def test_a_replica_that_is_not_well_before_the_fault_is_unknown_and_says_what_its_parts_say(stage):
+    stage.replica.broken = True
+    result = stage.run()
+    assert result.outcome is Outcome.UNKNOWN
+    assert "not healthy before the fault" in result.reasons[0]
+    assert stage.of("unhealthy")[0]["evidence"] == ["the shop is closed"]
+
+
 def test_a_replica_that_goes_away_is_unknown_with_its_message(stage):
     def gone(command):
         raise TargetUnreachable("replica", "did not answer")

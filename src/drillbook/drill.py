@@ -234,6 +234,8 @@ class _Drilling:
                     self.facts.unhealthy_before = [*self.facts.unhealthy_before, f"alerts fire: {', '.join(firing)}"]
                 if not self._serves():
                     self.facts.unhealthy_before = [*self.facts.unhealthy_before, "a customer gets no right answer"]
+                if self.facts.unhealthy_before:
+                    self.timeline.add("unhealthy", evidence=list(self.replica.evidence()))
                 return dict(self.replica.snapshot())
 
     def _serves(self) -> bool:

@@ -231,6 +231,10 @@ class Replica(Protocol):
         """Return the alerts that fire now, as the replica's alerting system tells them. Raises ReplicaError."""
         ...
 
+    def evidence(self) -> Sequence[str]:
+        """Return what its parts say of themselves, for whoever finds out why it is not well."""
+        ...
+
     def posted(self) -> Sequence[Mapping[str, object]]:
         """Return what was posted to the replica's sink instead of to people, each as ``path`` and ``body``."""
         ...

@@ -7,7 +7,7 @@ from typing import TypedDict
 
 from drillbook.alerts import Alert
 from drillbook.clock import SystemClock, poll
-from drillbook.errors import DockerMissing, ReplicaError, TargetUnreachable, UsageError
+from drillbook.errors import DockerMissing, DrillbookError, ReplicaError, TargetUnreachable, UsageError
 from drillbook.replica import HandStep, Holdings, Replica, Reply, Service, Snapshot, Wait
 from drillbook.replica.alertmanager import firing_alerts
 from drillbook.replica.base_image import Progress
@@ -243,6 +243,14 @@ class HostedReplica(ABC):
             ReplicaError: The Alertmanager does not answer.
         """
         return firing_alerts(self.urls[self._alertmanager]) if self._alertmanager else ()
+
+    def evidence(self) -> Sequence[str]:
+        """Return what is not ready and what its parts said last, as far as they can be asked."""
+        try:
+            left = self.not_ready() or not_answering(self._ready_urls())
+            return [f"not ready: {name} ({why})" for name, why in left.items()] + [*self.last_words(left)]
+        except DrillbookError as error:
+            return [str(error)]
 
     def posted(self) -> Sequence[Mapping[str, object]]:
         """Return what the sink got; nothing where there is none.

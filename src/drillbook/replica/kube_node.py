@@ -25,6 +25,11 @@ __all__ = ["KubeReplica"]
 
 _SYSTEM = ("kube-system/deployment/coredns", "kube-system/deployment/metrics-server")
 _METRICS = "/apis/metrics.k8s.io/v1beta1/nodes"
+_CLUSTER_SAYS = (
+    "for part in kube-controller-manager kube-proxy kubelet; do "
+    'sed -n "s/^[EW][0-9]/$part: &/p" /var/log/kube/$part.log | tail -n 8; done'
+)
+"""Errors and warnings of the cluster's own parts, the last of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,8 +211,10 @@ class KubeReplica(HostedReplica):
     def last_words(self, left: Mapping[str, str]) -> Sequence[str]:
         """Return what these workloads printed last, as far as the cluster can be asked."""
         everywhere = "-A" if self._abroad is None else f"-n {self._abroad.residence.namespaces[0]}"
+        asked = [f"kubectl get {kind} {everywhere} 2>&1" for kind in ("pods", "endpointslices")]
+        asked += [_CLUSTER_SAYS] if self._abroad is None else []
         try:
-            told = [self.control.run(f"kubectl get pods {everywhere}", deadline_s=20).out]
+            told = [self.control.run(command, deadline_s=20).out for command in asked]
         except CommandTimeout as error:
             return (error.problem,)
         told += [
