@@ -9,6 +9,9 @@ from drillbook.replica import Replica
 
 __all__ = ["ConsumerLost"]
 
+_ROUNDS = 4
+"""Of looks, half a second each: on a busy machine a worker that is well takes nothing for a moment either."""
+
 
 @dataclass(frozen=True, slots=True)
 class ConsumerLost:
@@ -45,10 +48,13 @@ class ConsumerLost:
         self._control(replica, "cancel_consumer")
 
     def is_present(self, replica: Replica) -> bool:
-        """Tasks wait, the worker runs, and in no look does anybody hold one."""
+        """Tasks wait, the worker runs, and for some seconds nobody holds one."""
+        is_idle = all(self._is_idle(replica) for _ in range(_ROUNDS))
+        return is_idle and replica.service(self.service).is_running()
+
+    def _is_idle(self, replica: Replica) -> bool:
         looks = self.queue.looks(replica)
-        idle = bool(looks) and all(waiting and not held for waiting, held in looks)
-        return idle and replica.service(self.service).is_running()
+        return bool(looks) and all(waiting and not held for waiting, held in looks)
 
     def revert(self, replica: Replica) -> None:
         if self.is_present(replica):

@@ -27,9 +27,9 @@ _SYSTEM = ("kube-system/deployment/coredns", "kube-system/deployment/metrics-ser
 _METRICS = "/apis/metrics.k8s.io/v1beta1/nodes"
 _CLUSTER_SAYS = (
     "for part in kube-controller-manager kube-proxy kubelet; do "
-    'sed -n "s/^[EW][0-9]/$part: &/p" /var/log/kube/$part.log | tail -n 8; done'
+    'sed -n "/^[EW][0-9]\\|[Ee]rror/s/^/$part: /p" /var/log/kube/$part.log | tail -n 20; done'
 )
-"""Errors and warnings of the cluster's own parts, the last of each."""
+"""Errors and warnings of the cluster's own parts, the last of each; some are told as information."""
 
 
 @dataclass(frozen=True, slots=True)
