@@ -51,7 +51,14 @@ def test_the_ledger_of_a_fresh_clone_accounts_for_everything():
     from drillbook.parser import parse_runbook
 
     figures = []
-    for slug in ("inference-gateway", "dmarc-dashboard", "dmarc-dashboard-database", "microdiff-matdesign"):
+    for slug in (
+        "inference-gateway",
+        "dmarc-dashboard",
+        "dmarc-dashboard-database",
+        "microdiff-matdesign",
+        "web3-marketplace",
+        "web3-marketplace-database",
+    ):
         path = ROOT / "runbooks" / f"{slug}.md"
         found = account(slug, rows_of(parse_runbook(path)), read_lock(lock_path(path)))
         assert found.outdated == {}
