@@ -55,9 +55,7 @@ class ComposeService:
 
     def main_pid(self) -> int | None:
         """Return the process id of the program itself on the replica's host, or None."""
-        container = self.inspect()
-        process = self._main(container) if container else None
-        return process.pid if process else None
+        return next((process.pid for process in self.main_processes()), None)
 
     def exit_status(self) -> int | None:
         """Return the exit status of its last end; None where it never ended or is running."""

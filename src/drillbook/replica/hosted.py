@@ -247,7 +247,7 @@ class HostedReplica(ABC):
     def evidence(self) -> Sequence[str]:
         """Return what is not ready and what its parts said last, as far as they can be asked."""
         try:
-            left = self.not_ready() or not_answering(self._ready_urls())
+            left = self._problems()
             return [f"not ready: {name} ({why})" for name, why in left.items()] + [*self.last_words(left)]
         except DrillbookError as error:
             return [str(error)]
@@ -293,15 +293,11 @@ class HostedReplica(ABC):
 
     def _wait_until_ready(self, within_s: float) -> None:
         within_s = max(within_s, _HOST_STARTS * self._host_start_s)
-
-        def problems() -> Mapping[str, str]:
-            return self.not_ready() or not_answering(self._ready_urls())
-
-        if poll(lambda: not problems(), within_s=within_s, clock=self._clock, every_s=0.15):
+        if poll(lambda: not self._problems(), within_s=within_s, clock=self._clock, every_s=0.15):
             if not self.healthy_start_s:
                 self.healthy_start_s = self._clock.monotonic_s() - self._services_began_s
             return
-        left = problems()
+        left = self._problems()
         if not left:
             return
         start = self.control.run("tail -n 5 /var/log/replica-start.log 2>/dev/null").out
@@ -312,6 +308,10 @@ class HostedReplica(ABC):
             evidence="\n".join([start, *self.last_words(left)]),
             hint="give it more time, or look at the definition of its services and their health checks",
         )
+
+    def _problems(self) -> Mapping[str, str]:
+        """Return name -> reason for what does not run, or else for the URLs that do not answer."""
+        return self.not_ready() or not_answering(self._ready_urls())
 
     def _start_host(self) -> None:
         from drillbook.replica.host_container import CacheIncomplete

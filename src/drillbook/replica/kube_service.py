@@ -95,7 +95,7 @@ class KubeService:
         """True where the main process of a pod of it is alive and not off the processor."""
         if not self._cluster.has_node:
             return any(map(self._answers, self.pods()))
-        return any(process.is_alive for process in self.main_processes())
+        return any(process is not None and process.is_alive for process in map(self.main_process, self.pods()))
 
     def has_process(self) -> bool:
         """True where the program of one of its pods exists, frozen or not."""

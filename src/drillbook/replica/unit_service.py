@@ -76,8 +76,7 @@ class UnitService:
 
     def main_pid(self) -> int | None:
         """Return the process id of its main process on the systemd host, or None."""
-        process = self._main(self.show())
-        return process.pid if process else None
+        return next((process.pid for process in self.main_processes()), None)
 
     def exit_status(self) -> int | None:
         """Return the exit status of its main process's last end (128 and the signal's number where one ended it)."""
