@@ -4,6 +4,7 @@ import json
 import re
 import uuid
 from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 import pytest
 
@@ -28,6 +29,8 @@ LAG_BYTES = 65536
 """An order writes some 2 kB of log; a replica that is well is behind by one or two of them."""
 QUIET_S = 10.0
 """How long a container that ended, or a warning, counts. A crash loop is seen by its pod, which is not ready."""
+REFUSED_WITHIN_S = 60.0
+"""How long a refused session counts; whoever lacks one asks again within seconds."""
 SESSIONS_REFUSED = r"FATAL:.*(?:too many clients already|remaining connection slots|too many connections)"
 NO_SUCH_NAME = "|".join(
     (
@@ -189,7 +192,7 @@ def test_database_is_well(transcript):
     answer = transcript[f"{DATABASE}#1.1"]
     if was_asked(answer):
         expect("accepting connections" in answer.out, "accepting connections", answer.out or answer.err)
-    refused = transcript.find(SESSIONS_REFUSED, among=[f"{CONNECTIVITY}.2"])
+    refused = refuses_sessions(transcript)
     expect(not refused, "sessions that are left", refused)
     full = transcript.find(r"\s100%\s", among=[f"{DATABASE}#1.2"])
     expect(not full, "room on the database's disk", full)
@@ -235,7 +238,7 @@ def test_backend_is_well(transcript):
     counts = ready_counts(transcript.told(f"{DEEP}.5"))
     if is_told_no_name(transcript, (*BACKEND_ASKS, *FRONTEND_ASKS)):
         return  # it finds nobody, and nobody finds it
-    if transcript.find(SESSIONS_REFUSED, among=[f"{CONNECTIVITY}.2"]):
+    if refuses_sessions(transcript):
         return  # it waits for a session, whoever else still gets one
     waits_for = [name for name in ("postgres-primary", "redis-master") if not is_ready(counts, name)]
     reached = transcript[f"{CONNECTIVITY}.1"], transcript[f"{EXTERNAL}#1.1"]
@@ -262,6 +265,23 @@ def expect_ready(transcript, name):
     if transcript.find(r"^\s+Ready\s+True\s", among=[f"{DEEP}.2"]):
         ready, wanted = counts.get(name, (0, 0))
         expect(is_ready(counts, name), f"all pods of {name} ready", f"{ready} of {wanted}")
+
+
+def refuses_sessions(transcript):
+    """Return what the database said when it last refused a session for want of room; None where that is over.
+
+    Its log goes back for minutes. What time it is tells the lease of a node, which is renewed every few seconds.
+    """
+    if not transcript.find(SESSIONS_REFUSED, among=[f"{CONNECTIVITY}.2"]):
+        return None
+    last = [line for line in transcript[f"{CONNECTIVITY}.2"].lines() if re.search(SESSIONS_REFUSED, line)][-1]
+    said_at = re.match(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\S* (?:UTC|GMT)\b", last)
+    renewed = re.findall(r"^\s+RenewTime:\s+(\w+, .*)$", transcript[f"{DEEP}.2"].out, re.MULTILINE)
+    if said_at and renewed:
+        now = max(parsedate_to_datetime(moment) for moment in renewed)
+        if now - datetime.fromisoformat(f"{said_at[1]}+00:00") > timedelta(seconds=REFUSED_WITHIN_S):
+            return None
+    return last
 
 
 def is_ready(counts, name):

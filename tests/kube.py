@@ -1,6 +1,7 @@
 """A system for a Kubernetes node that is as small as can be."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from drillbook.replica.kube_node import KubeReplica
@@ -63,7 +64,7 @@ def write_tiny(place: Path) -> Path:
     return folder
 
 
-def tiny(folder: Path) -> KubeReplica:
+def tiny(folder: Path, *, images: Mapping[str, str] | None = None, pulled: Sequence[str] = ()) -> KubeReplica:
     """Return its replica on a node of its own."""
     return KubeReplica(
         slug="tiny-kube",
@@ -71,6 +72,7 @@ def tiny(folder: Path) -> KubeReplica:
         project="tiny-kube",
         workloads={"web": "shop/deployment/web"},
         ports={},
-        images={"web": "shop/web:1"},
+        images={"web": "shop/web:1", **(images or {})},
+        pulled=pulled,
         start_command="kubectl create --validate=false -f manifests.json",
     )

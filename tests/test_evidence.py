@@ -49,7 +49,26 @@ def test_a_command_that_was_not_let_at_what_it_should_read_did_not_find_nothing(
 @pytest.mark.parametrize(
     "said",
     [
+        'Error from server (Forbidden): nodes is forbidden: User "dev" cannot list resource "nodes"',
+        'Error from server (Forbidden): pods "web-0" is forbidden: User "dev" cannot create resource "pods/exec"',
+        "error: You must be logged in to the server (Unauthorized)",
+    ],
+)
+@pytest.mark.parametrize("exit_status", [1, 0])
+def test_whom_a_cluster_does_not_let_look_has_seen_nothing(said: str, exit_status: int):
+    command = "kubectl describe nodes | tail" if not exit_status else "kubectl describe nodes"
+    looked = Transcript([Record("look#1.1", command, command, exit_status, "", said + "\n")])
+    with pytest.raises(TargetUnreachable, match=r"was refused: (Error from server|error: You must)"):
+        looked["look#1.1"]
+    with pytest.raises(TargetUnreachable, match="was refused"):
+        looked.find("NotReady", among=["look#1.1"])
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
         "",
+        "The connection to the server 10.0.0.1:6443 was refused - did you specify the right host or port?",
         'psql: error: connection to server on socket "/run/.s.PGSQL.5432" failed: No such file or directory',
         "Error response from daemon: container 4f is not running",
         "ls: cannot access 'backup.dump': No such file or directory",

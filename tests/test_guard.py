@@ -244,6 +244,9 @@ kubectl exec x rm y
 kubectl exec x -- sh -c 'rm y'
 kubectl rollout undo deployment/x
 kubectl rollout restart deployment/x
+kubectl rollout -w status restart deployment/x
+kubectl rollout -n status restart deployment/x
+kubectl auth --watch can-i reconcile -f x
 kubectl config use-context x
 kubectl --kubeconfig /tmp/evil get pods
 kubectl get pods --kubeconfig=/tmp/evil
@@ -512,6 +515,8 @@ kubectl -n web3 describe pod backend-0
 kubectl logs -n web3 deployment/backend --previous
 kubectl top pods -n web3
 kubectl rollout status deployment/backend -n web3
+kubectl rollout -n web3 status deployment/backend
+kubectl rollout --namespace=web3 --context prod history deployment/backend
 kubectl rollout history deployment/inference-gateway 2>/dev/null || docker inspect inference-gateway --format='{{.Created}}'
 kubectl exec -it -n web3 statefulset/redis-master -- redis-cli config get "*"
 kubectl exec -n web3 deployment/backend -- curl -I https://api.external-service.com/health

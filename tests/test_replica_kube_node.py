@@ -1,6 +1,7 @@
 """A replica that is a Kubernetes node, with a system as small as can be; and kubectl targets on a real cluster."""
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from kube import NODE, tiny, write_tiny
 from patience import HOPELESS_S, READY_S, comes
 
 from drillbook.errors import CommandTimeout, NotSupported, ReplicaError, TargetUnreachable, UsageError
+from drillbook.replica.base_image import ensure_base_image
 from drillbook.replica.engine import connect_engine
 from drillbook.replica.flags import HostKind
 from drillbook.replica.host_container import HostContainer
@@ -19,6 +21,8 @@ from drillbook.replica.reaper import Leftover, leftovers
 from drillbook.target.connect import connect
 from drillbook.target.session import ShellSession
 
+PLAIN = "plain"
+PULLED = "registry.example:5000/shop/pulled:1"
 pytestmark = [pytest.mark.docker, pytest.mark.kubernetes]
 
 
@@ -28,14 +32,21 @@ def ours(run: str) -> list[Leftover]:
 
 @pytest.fixture(scope="module")
 def replica(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubeReplica]:
-    made = tiny(write_tiny(tmp_path_factory.mktemp("fixtures")))
-    made.start()
-    run = made.run
+    folder = write_tiny(tmp_path_factory.mktemp("fixtures"))
+    shutil.copytree(folder / "images" / "web", folder / "images" / "plain")
+    made = tiny(folder, images={"plain": PLAIN}, pulled=[PULLED])
+    client = connect_engine()
+    # No registry is in reach: the engine has the image already, as after a pull.
+    client.images.get(ensure_base_image(client, print)).tag(PULLED)
     try:
+        made.start()
+        run = made.run
         made.wait_until_ready(READY_S)
         yield made
     finally:
         made.stop()
+        client.images.remove(PULLED)
+        client.close()
     assert not ours(run)
 
 
@@ -65,6 +76,17 @@ def pod(kubectl: Callable[[str], str]) -> Iterator[ShellSession]:
 
 
 # ---------------------------------------------------------------- the replica
+
+
+@pytest.mark.parametrize(("name", "image"), [("plain", PLAIN), ("pulled", PULLED)])
+def test_a_pod_starts_from_an_image_by_the_name_that_its_manifest_has(
+    name: str, image: str, replica: KubeReplica
+) -> None:
+    once = f"kubectl -n shop run {name} --image={image} --image-pull-policy=IfNotPresent --command -- sleep infinity"
+    assert not replica.control.run(once).exit_status
+    phase = f"kubectl -n shop get pod {name} -o 'jsonpath={{.status.phase}}'"
+    assert comes(lambda: replica.control.run(phase).out == "Running")
+    replica.control.run(f"kubectl -n shop delete pod {name} --now")
 
 
 def test_a_service_is_its_workloads_pods(replica: KubeReplica) -> None:

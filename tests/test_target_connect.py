@@ -38,7 +38,7 @@ def test_become_is_sudo_without_a_password_and_root_in_a_container() -> None:
         "telnet://x", "web-1", "", "local:x", "local://x", "docker:web", "docker://", "docker://-x", "docker://a b",
         "docker:///srv", "ssh://", "ssh:web", "ssh://-oProxyCommand=reboot", "ssh://-l@x", "ssh://a:secret@x",
         "ssh://x:port", "ssh://x;reboot", "kubectl:x", "kubectl://kind/prod/web", "kubectl:///prod/pod/web",
-        "kubectl://-x/prod/pod/web", "kubectl://kind/prod/service/web", "kubectl://kind/Prod/pod/web",
+        "kubectl://-x/prod/pod/web", "kubectl://kind/prod/configmap/web", "kubectl://kind/Prod/pod/web",
         "kubectl://kind/prod/pod/-web", "kubectl://kind/prod/pod/web/sh",
     ],
 )  # fmt: skip
@@ -79,12 +79,19 @@ def test_nobody_becomes_root_in_a_pod() -> None:
     [
         ('error: context "shop" does not exist', "kubectl config get-contexts"),
         ('Error from server (NotFound): deployments.apps "web" not found', "get pods` lists"),
-        ('Error from server (Forbidden): pods "web-0" is forbidden: User "x" cannot create', "auth can-i"),
+        ("error: context was not found for specified context: shop", "kubectl config get-contexts"),
+        ("error: You must be logged in to the server (Unauthorized)", "auth whoami"),
+        ("Unable to connect to the server: getting credentials: exec: no-such-plugin failed", "auth whoami"),
+        (
+            'Error from server (Forbidden): pods "web-0" is forbidden: User "x" cannot create resource "pods/exec"',
+            "can-i create pods --subresource=exec",
+        ),
+        ('Error from server (Forbidden): pods is forbidden: User "x" cannot list resource "pods"', "can-i --list"),
         ('error: unable to upgrade connection: container not found ("web")', "what became of it"),
         ("error: cannot exec into a container in a completed pod; current phase is Failed", "what became of it"),
         ('OCI runtime exec failed: exec: "sh": executable file not found in $PATH', "there is no sh"),
-        ("The connection to the server 127.0.0.1:6443 was refused", "cluster-info"),
-        ("Unable to connect to the server: dial tcp: i/o timeout", "cluster-info"),
+        ("The connection to the server 127.0.0.1:6443 was refused", "kubectl --context kind-shop -n prod cluster-info"),
+        ("Unable to connect to the server: dial tcp: i/o timeout", "kubectl --context kind-shop -n prod cluster-info"),
         ("something else", ""),
     ],
 )

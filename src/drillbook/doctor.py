@@ -228,7 +228,7 @@ def _disk(machine: Machine, root: str) -> Need:
 
 
 def _programs(machine: Machine) -> Iterator[Need]:
-    for program, use in (("ssh", "ssh:// targets"), ("kubectl", "kubectl:// targets")):
+    for program, use in (("ssh", "ssh:// targets"), ("kubectl", "kubectl:// targets and --cluster")):
         where = machine.which(program)
         if where:
             yield Need(program, State.OK, where)

@@ -17,6 +17,12 @@ _ENDED = re.compile(r"OCI runtime exec failed: .*(setns process|procReady not re
 """What an engine says, with the same status, of a container that ends while a program is being started in it: what a
 command sees of a service that crashes. No program is missing then."""
 
+_WAS_REFUSED = re.compile(
+    r"^(?:Error from server \(Forbidden\): |error: You must be logged in to the server).*", re.MULTILINE
+)
+"""What kubectl says where the cluster knows who asks and does not let them, or does not know them. The cluster is well
+then, and nothing is known of what was asked for."""
+
 _COULD_NOT_LOOK = re.compile(
     r"^(?:(?:z?cat|tail|head|[ef]?grep|zgrep|g?awk|sed|wc): .*(?:No such file or directory|Permission denied)"
     r"|(?:ls|stat|find|df|du|(?:ba)?sh: .*): .*Permission denied"
@@ -99,8 +105,8 @@ class Transcript:
         """Return the last record of a command.
 
         Raises:
-            TargetUnreachable: The command has no output here (not run, refused, its program missing, or its target did
-                not answer), or more than is kept, so what it would have said is unknown.
+            TargetUnreachable: The command has no output here (not run, refused here or by a cluster, its program
+                missing, or its target did not answer), or more than is kept, so what it would have said is unknown.
         """
         return self._last(id_).whole()
 
@@ -153,6 +159,8 @@ def _last_of(records: Sequence[Record], id_: str) -> Record:
                 raise TargetUnreachable(id_, f"has no output to look at: {record.skipped}")
             if record.exit_status in _CANNOT_RUN and not _ENDED.search(record.err):
                 raise TargetUnreachable(id_, f"could not be run: {record.err.strip()[-200:] or record.text}")
+            if not record.out.strip() and (refused := _WAS_REFUSED.search(record.err)):
+                raise TargetUnreachable(id_, f"was refused: {refused[0][-200:]}")
             return record
     raise TargetUnreachable(id_, "is not in the transcript, so what it would have said is unknown")
 

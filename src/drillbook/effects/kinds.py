@@ -69,6 +69,7 @@ _SUBCOMMANDS: dict[str, dict[str, str]] = {
     "pct": {"change": "start stop restart reboot shutdown resume set migrate restore", "destroy": "destroy"},
     "flux": {"change": "reconcile suspend resume install", "destroy": "delete uninstall"},
     "gitlab-ctl": {"change": "restart start stop reconfigure hup", "destroy": "kill cleanse"},
+    "pg_ctl": {"change": "start stop restart reload promote logrotate init initdb", "destroy": "kill"},
     "etcdctl": {"change": "put defrag compaction move-leader", "destroy": "del"},
 }
 for _same, _as in (
@@ -82,12 +83,14 @@ for _same, _as in (
     ("crictl", "docker"),
     ("qm", "pct"),
     ("tofu", "terraform"),
+    ("pg_ctlcluster", "pg_ctl"),
 ):
     _SUBCOMMANDS[_same] = _SUBCOMMANDS[_as]
+_SUBCOMMAND_LATER = frozenset("kubectl oc docker docker-compose ip pg_ctl pg_ctlcluster".split())
 _READING = frozenset("get describe logs log ps inspect top stats history can-i".split())
 _KUBE_VALUED = frozenset(
-    "-n --namespace --context --kubeconfig --cluster --user -s --server -l --selector -c --container -o --output "
-    "--as --token --request-timeout".split()
+    "-n --namespace --context --kubeconfig --cluster --user -s --server -l --selector -c --container -o --output --as "
+    "--as-group --as-uid --token --certificate-authority --client-certificate --client-key --request-timeout".split()
 )
 _REDIS_CHANGE = re.compile(
     r"set|setex|incr|decr|expire|persist|rename|lpush|rpush|sadd|zadd|hset|publish|bgsave|save|slaveof|replicaof|restore|"
@@ -160,10 +163,10 @@ def _of_subcommand(simple: Simple) -> Effect:
     words = _operands(simple)
     inner = {"docker": ("exec", "compose"), "kubectl": ("exec",)}.get(simple.program, ("exec",))
     # The subcommand is among the first words: global options may carry a value before it, names come after it.
-    for word in words[: 4 if simple.program in ("kubectl", "oc", "docker", "docker-compose", "ip") else 1]:
+    for word in words[: 4 if simple.program in _SUBCOMMAND_LATER else 1]:
         if word in inner[:1] or word in _READING:
             return Effect.READ
-        if "--dry-run" in " ".join(simple.arguments) or ("diff" in words[:1]):
+        if re.search(r"--dry-run(?!=none|=false)", " ".join(simple.arguments)) or ("diff" in words[:1]):
             return Effect.READ
         for effect, names in table.items():
             if word in names.split():

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from drillbook.clock import SystemClock, poll
 from drillbook.errors import InjectFailed, UsageError
 from drillbook.faults._common import must_be_name, must_hold, on_machine
 from drillbook.replica import Replica
@@ -164,6 +165,12 @@ class ObjectChanged:
         for app in self.restarts:
             on_machine(replica, self._kubectl(f"delete {what} -l app={app}"))
 
+    def _is_in_force(self, replica: Replica) -> bool:
+        """True unless it is a quota that is not: pods are admitted by its status, which the cluster fills in later."""
+        found = json.loads(on_machine(replica, self._on_object("get", "-o json")).out)
+        hard = (found.get("status") or {}).get("hard")
+        return hard is None or hard == found["spec"].get("hard")
+
     def _bring(self, replica: Replica, verb: str) -> None:
         if self.brings:
             objects = json.dumps({"apiVersion": "v1", "kind": "List", "items": self.brings})
@@ -176,6 +183,8 @@ class ObjectChanged:
         self._bring(replica, "create")
         self._was[:] = [found[self._key]]
         on_machine(replica, self._on_object("patch", f"-p {shlex.quote(json.dumps(self.patch))}"))
+        if not poll(lambda: self._is_in_force(replica), within_s=self.effect_within_s, clock=SystemClock()):
+            raise InjectFailed(self.where, f"expected the cluster to take it up within {self.effect_within_s:.0f} s")
         self._delete(replica, "pods --wait=false")
 
     def is_present(self, replica: Replica) -> bool:
@@ -185,6 +194,7 @@ class ObjectChanged:
         if self._was:
             back = json.dumps({self._key: taken_back(self.patch[self._key], self._was[0])})
             on_machine(replica, self._on_object("patch", f"-p {shlex.quote(back)}"))
+            must_hold(f"{self.where} is in force", lambda: self._is_in_force(replica), within_s=60.0)
             # A ReplicaSet that was refused pods asks for them ever more seldom; a new one asks at once. Old pods, which
             # may still answer, are waited for.
             self._delete(replica, "replicasets,pods")

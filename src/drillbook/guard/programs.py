@@ -239,7 +239,7 @@ def _kubectl(program: str, arguments: Sequence[str]) -> None:
     verb = arguments[0] if arguments else ""
     if verb not in _KUBECTL_VERBS:
         raise Refusal(f"{program} {verb}".strip() + " is not known to only read")
-    found, operands = options(f"{program} {verb}", arguments[1:], _KUBECTL)
+    found, _ = options(f"{program} {verb}", arguments[1:], _KUBECTL)
     if verb == "get" and any(map(is_kube_secret, arguments)):
         for option, form in found:
             if option in ("-o", "--output") and not keeps_secrets_hidden(form or ""):
@@ -247,8 +247,17 @@ def _kubectl(program: str, arguments: Sequence[str]) -> None:
     if verb != "logs" and any(option == "-f" for option, _ in found):
         raise Refusal(f"{program} {verb} -f is not looked into")
     allowed = _KUBECTL_VERBS[verb]
-    if allowed and (operands[:1] or ["-"])[0] not in allowed.split():
-        raise Refusal(f"{program} {verb} {' '.join(operands[:1])} is not known to only read")
+    second = _after_global_options(arguments[1:])
+    if allowed and (second or "-") not in allowed.split():
+        raise Refusal(f"{program} {verb} {second}".strip() + " is not known to only read")
+
+
+def _after_global_options(words: Sequence[str]) -> str:
+    """Return the first word behind a namespace or context; kubectl takes what follows another option for its value."""
+    at = 0
+    while at < len(words) and (option := re.fullmatch(r"(?:-n|--namespace|--context)(=.*)?", words[at])):
+        at += 1 if option[1] else 2
+    return words[at] if at < len(words) else ""
 
 
 _SYSTEMCTL_VERBS = frozenset(

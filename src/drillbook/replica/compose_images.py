@@ -18,7 +18,7 @@ from drillbook.replica.ownership import new_run_id
 if TYPE_CHECKING:
     from docker import DockerClient
 
-__all__ = ["ComposeImages", "compose_images"]
+__all__ = ["ComposeImages", "compose_images", "pulled_image"]
 
 _PROJECT = PurePosixPath("/srv/project")
 _SETTINGS: dict[tuple[str, str, str], dict[str, Any]] = {}
@@ -74,7 +74,7 @@ def compose_images(
             images[name] = _built(client, slug, service, wanted["build"], build_root, progress)
         else:
             images[name] = name
-            ids[name] = _pulled(client, name, service, progress)
+            ids[name] = pulled_image(client, name, f"service {service}", progress)
     return ComposeImages(images, ids)
 
 
@@ -136,7 +136,18 @@ def _built(
     return build_image(client, f"drillbook/{slug}-{service}", folder, args, progress, dockerfile, target)
 
 
-def _pulled(client: "DockerClient", name: str, service: str, progress: Progress) -> str:
+def pulled_image(client: "DockerClient", name: str, where: str, progress: Progress) -> str:
+    """Return the id of an image of a registry, pulled where the user's engine has none of that name.
+
+    Args:
+        client: The user's engine.
+        name: As in ``docker pull NAME``.
+        where: What asks for it, named in errors.
+        progress: Told that it is pulled.
+
+    Raises:
+        ReplicaError: It cannot be pulled; the hint is the command to type.
+    """
     import requests
     from docker.errors import DockerException, ImageNotFound
 
@@ -150,7 +161,7 @@ def _pulled(client: "DockerClient", name: str, service: str, progress: Progress)
         return str(client.images.get(name).id)
     except (DockerException, requests.RequestException) as error:
         hint = f"docker pull {name}; where it is private: docker login {name.partition('/')[0]}"
-        failed = engine_error(f"service {service}", f"pulling {name}", error)
+        failed = engine_error(where, f"pulling {name}", error)
         raise ReplicaError(failed.where, failed.problem, evidence=failed.evidence, hint=hint) from error
 
 

@@ -1,6 +1,6 @@
 """What a replica starts from: host image, fixture images and the prepared cache, as one thing that is there or not."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +9,7 @@ from drillbook.errors import ReplicaError
 from drillbook.replica.base_image import Progress
 from drillbook.replica.builder import build_fixture_images, build_host_image
 from drillbook.replica.cache import Cache, cache_of, drop_cache, ensure_cache
-from drillbook.replica.compose_images import compose_images
+from drillbook.replica.compose_images import compose_images, pulled_image
 from drillbook.replica.engine import connect_engine
 from drillbook.replica.flags import HostKind
 from drillbook.replica.node_image import build_node_image
@@ -33,6 +33,7 @@ class Content:
         kind: What the host is.
         names: Folder below ``images/`` -> what the image is called inside; those without are called
             ``drillbook/SLUG/FOLDER:latest``.
+        pulled: Images of a registry that are used by their own names, besides those of ``compose``.
     """
 
     slug: str
@@ -42,6 +43,7 @@ class Content:
     build_root: Path | None = None
     kind: HostKind = HostKind.DOCKER
     names: Mapping[str, str] = field(default_factory=dict)
+    pulled: Sequence[str] = ()
 
     def images(self, client: "DockerClient", progress: Progress) -> dict[str, str]:
         """Return name inside -> tag on the user's engine of the fixture's own images, built where they are missing.
@@ -91,12 +93,14 @@ class Content:
         else:
             image = build_host_image(client, progress)
         images |= self.images(client, progress)
-        ids: dict[str, str] = {}
+        where = str(self.folder / "replica.py")
+        ids = {name: pulled_image(client, name, where, progress) for name in self.pulled}
+        images |= {name: name for name in self.pulled}
         if self.compose:
             root = self.build_root or self.folder / "project"
             theirs = compose_images(
                 client, self.slug, self.folder / "project", self.project, self.compose, root, image, progress
             )
             images |= theirs.images
-            ids = dict(theirs.ids)
+            ids |= theirs.ids
         return cache_of(self.slug, self.folder, self.project, image, images, ids, self.kind)

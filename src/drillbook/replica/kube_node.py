@@ -57,6 +57,8 @@ class KubeReplica(HostedReplica):
             ``cluster`` there, and in ``prepare``. On a node ``DRILLBOOK_PACE`` is 1 to 5: how many times less
             often than on a fast machine this one tells the cluster of itself.
         images: Folder below ``images/`` -> what the manifests call the image.
+        pulled: Images of a registry that the manifests name. A node has no way out, so your own engine pulls them,
+            with your own login; ``imagePullPolicy`` must not be Always. A cluster that is not its own pulls by itself.
         residence: What it takes up on a cluster that is not its own; None where it cannot live on one.
         system: What else there is to say; see ``System``.
 
@@ -74,10 +76,12 @@ class KubeReplica(HostedReplica):
         ports: Mapping[str, int],
         start_command: str,
         images: Mapping[str, str] | None = None,
+        pulled: Sequence[str] = (),
         residence: Residence | None = None,
         **system: Unpack[System],
     ) -> None:
-        content = Content(folder.name, folder, project, kind=HostKind.KUBERNETES, names=dict(images or {}))
+        kind = HostKind.KUBERNETES
+        content = Content(folder.name, folder, project, kind=kind, names=dict(images or {}), pulled=tuple(pulled))
         super().__init__(slug=slug, content=content, ports=ports, start_command=start_command, system=system)
         try:
             self._workloads = {name: Workload(text) for name, text in workloads.items()}
@@ -87,6 +91,7 @@ class KubeReplica(HostedReplica):
                 "expected workloads as NAMESPACE/deployment/NAME or NAMESPACE/statefulset/NAME, got "
                 + ", ".join(workloads.values()),
             ) from error
+        self._elsewhere: Mapping[str, Workload] = {}
         self._system = tuple(map(Workload, _SYSTEM))
         self._residence = residence
         self._abroad: _Abroad | None = None
@@ -110,9 +115,9 @@ class KubeReplica(HostedReplica):
         self._abroad = _Abroad(UserCluster(context), self._residence, registry)
         # What is elsewhere belongs to somebody else.
         self._system = ()
-        self._workloads = {
-            name: one for name, one in self._workloads.items() if one.namespace in self._residence.namespaces
-        }
+        mine = self._residence.namespaces
+        self._elsewhere = {name: one for name, one in self._workloads.items() if one.namespace not in mine}
+        self._workloads = {name: one for name, one in self._workloads.items() if one.namespace in mine}
 
     @property
     def has_machine(self) -> bool:
@@ -146,11 +151,14 @@ class KubeReplica(HostedReplica):
         Raises:
             NotSupported: There is no such workload.
         """
-        if name not in self._workloads:
-            raise NotSupported(
-                self.slug, f"there is no service {name!r}", hint=f"services: {', '.join(self._workloads)}"
+        if name in self._workloads:
+            return name
+        if name in self._elsewhere:
+            problem = (
+                f"the service {name!r} is outside of the replica's namespaces, in {self._elsewhere[name].namespace}"
             )
-        return name
+            raise NotSupported(self.slug, problem, hint="on a node of drillbook's own it is the replica's")
+        raise NotSupported(self.slug, f"there is no service {name!r}", hint=f"services: {', '.join(self._workloads)}")
 
     def way_into(self, service: str) -> str:
         """Return shell text that becomes a shell in a pod of a workload."""

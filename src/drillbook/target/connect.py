@@ -26,16 +26,28 @@ A kubectl context is percent-encoded, because those of EKS hold ``:`` and ``/``.
 _SSH_CONNECT_WITHIN_S = 10
 _DOCKER_NAME = r"[a-zA-Z0-9][a-zA-Z0-9_.-]*"
 _KUBE_NAME = r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?"
-_KUBE_KINDS = frozenset("pod po deployment deploy statefulset sts daemonset ds replicaset rs job".split())
+_KUBE_KINDS = frozenset(
+    "pod pods po deployment deployments deploy statefulset statefulsets sts daemonset daemonsets ds "
+    "replicaset replicasets rs service services svc job jobs".split()
+)
+_KUBE_WRITING = (
+    "KIND is pod, deployment, statefulset, daemonset, replicaset, service or job; "
+    "a CONTEXT that holds `/` or `:` is written with %2F and %3A in their place"
+)
 _KUBE_HINTS = (
     ("context", "does not exist", "`kubectl config get-contexts` lists the contexts there are"),
-    ("(forbidden)", "", "`kubectl {place} auth can-i create pods/exec` has to say yes"),
+    ("context was not found", "", "`kubectl config get-contexts` lists the contexts there are"),
+    ("getting credentials", "", "log in as your provider describes it, until `kubectl {place} auth whoami` answers"),
+    ("(unauthorized)", "", "log in as your provider describes it, until `kubectl {place} auth whoami` answers"),
+    ("must be logged in", "", "log in as your provider describes it, until `kubectl {place} auth whoami` answers"),
+    ("(forbidden)", "pods/exec", "`kubectl {place} auth can-i create pods --subresource=exec` has to say yes"),
+    ("(forbidden)", "", "`kubectl {place} auth can-i --list` lists what you may do there"),
     ("(notfound)", "", "`kubectl {place} get pods` lists the pods there are"),
     ("container not found", "", "`kubectl {place} get pods` tells what became of it"),
     ("cannot exec", "", "`kubectl {place} get pods` tells what became of it"),
     ("executable file not found", "", "there is no sh in its image: connect to a pod that has one"),
-    ("connection to the server", "", "the API server is not in reach: `kubectl --context … cluster-info`"),
-    ("unable to connect to the server", "", "the API server is not in reach: `kubectl --context … cluster-info`"),
+    ("connection to the server", "", "the API server is not in reach: `kubectl {place} cluster-info`"),
+    ("unable to connect to the server", "", "the API server is not in reach: `kubectl {place} cluster-info`"),
 )
 
 _HINTS = (
@@ -106,7 +118,8 @@ def way_to(uri: str, *, become: bool = False, where: str = "") -> Way:
     valid = "one of " + ", ".join(SCHEMES)
     found = ways[scheme](rest, uri, become) if scheme in ways else None
     if found is None:
-        raise UsageError(where or "target", f"expected {valid}, got {uri!r}")
+        hint = _KUBE_WRITING if scheme == "kubectl" else ""
+        raise UsageError(where or "target", f"expected {valid}, got {uri!r}", hint=hint)
     argv, place = found
     return Way(uri, argv, place)
 

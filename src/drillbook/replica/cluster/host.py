@@ -195,7 +195,9 @@ class ClusterHost:
             self._call(*ready, within_s=within_s + 10)
         except ReplicaError as error:
             problem = f"expected its pod to be ready within {within_s:.0f} s, it is not"
-            raise ReplicaError(self.container_name, problem, evidence=self.last_words()) from error
+            words = self.last_words()
+            hint = f"its nodes must be able to pull {self._in_cluster[self._pod_image]}" if "pull" in words else ""
+            raise ReplicaError(self.container_name, problem, evidence=words, hint=hint) from error
 
     def _must_be_new_enough(self) -> None:
         said = json.loads(self._inside("kubectl version -o json"))
