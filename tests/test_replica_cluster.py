@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from textwrap import dedent
@@ -233,7 +233,7 @@ def test_what_needs_the_node_is_not_supported(replica: KubeReplica) -> None:
     for ask in (web.freeze, web.oom_kills, web.main_pid):
         with pytest.raises(NotSupported, match="without --cluster"):
             ask()
-    with pytest.raises(NotSupported, match="no service 'dns'"):
+    with pytest.raises(NotSupported, match="outside of the replica's namespaces, in kube-system"):
         replica.service("dns")
 
 
@@ -398,6 +398,62 @@ def test_a_cluster_that_cannot_be_used_gets_one_message_and_nothing_is_made(
     replica.move_to(context, registry)
     with pytest.raises(ReplicaError, match=says):
         replica.start()
+    assert not left(cluster, "lonely-shop")
+
+
+@pytest.fixture
+def keeper(theirs: KubeReplica, cluster: UserCluster) -> Iterator[Callable[[list[dict[str, Any]]], None]]:
+    """An account ``keeper`` that is no cluster-admin, in a context of that name; called with more rules."""
+    may = [
+        {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["create", "delete", "get", "list"]},
+        {"apiGroups": [""], "resources": ["nodes", "persistentvolumes"], "verbs": ["get", "list"]},
+        {
+            "apiGroups": ["rbac.authorization.k8s.io"],
+            "resources": ["clusterroles", "clusterrolebindings"],
+            "verbs": ["create", "delete", "get", "list"],
+        },
+    ]
+
+    def give(more: list[dict[str, Any]]) -> None:
+        role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "keeper"}}
+        cluster.kubectl("apply", "-f", "-", given=json.dumps({**role, "rules": may + more}))
+
+    cluster.kubectl("-n", "shop", "create", "serviceaccount", "keeper")
+    for role in ("admin", "keeper"):
+        name = f"keeper-is-{role}"
+        cluster.kubectl("create", "clusterrolebinding", name, f"--clusterrole={role}", "--serviceaccount=shop:keeper")
+    token = cluster.kubectl("-n", "shop", "create", "token", "keeper").strip()
+    cluster.kubectl("config", "set-credentials", "keeper", f"--token={token}")
+    server = json.loads(cluster.kubectl("config", "view", "--minify", "-o", "json"))["clusters"][0]["name"]
+    cluster.kubectl("config", "set-context", "keeper", f"--cluster={server}", "--user=keeper")
+    try:
+        yield give
+    finally:
+        cluster.kubectl("delete", "clusterrolebinding", "keeper-is-admin", "keeper-is-keeper")
+        cluster.kubectl("delete", "clusterrole", "keeper", "--ignore-not-found")
+        cluster.kubectl("-n", "shop", "delete", "serviceaccount", "keeper")
+
+
+def test_who_is_no_cluster_admin_has_to_be_allowed_to_give_rights_away(
+    folder: Path, registry: str, cluster: UserCluster, keeper: Callable[[list[dict[str, Any]]], None]
+) -> None:
+    keeper([])
+    refused = shop(folder)
+    refused.move_to("keeper", registry)
+    with pytest.raises(ReplicaError, match=r"the right to escalate roles\..*no cluster-admin"):
+        refused.start()
+    assert not left(cluster, "lonely-shop")
+
+    roles = ["roles", "clusterroles"]
+    keeper([{"apiGroups": ["rbac.authorization.k8s.io"], "resources": roles, "verbs": ["escalate", "bind"]}])
+    replica = shop(folder)
+    replica.move_to("keeper", registry)
+    replica.start()
+    try:
+        replica.wait_until_ready(READY_S)
+        assert replica.host("web").run("true").exit_status == 0
+    finally:
+        replica.stop()
     assert not left(cluster, "lonely-shop")
 
 

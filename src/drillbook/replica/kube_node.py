@@ -157,7 +157,7 @@ class KubeReplica(HostedReplica):
             problem = (
                 f"the service {name!r} is outside of the replica's namespaces, in {self._elsewhere[name].namespace}"
             )
-            raise NotSupported(self.slug, problem, hint="on a node of drillbook's own it is the replica's")
+            raise NotSupported(self.slug, problem, hint="drill it without --cluster, on a node of drillbook's own")
         raise NotSupported(self.slug, f"there is no service {name!r}", hint=f"services: {', '.join(self._workloads)}")
 
     def way_into(self, service: str) -> str:
