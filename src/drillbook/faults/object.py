@@ -29,12 +29,13 @@ class Symptom(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PodStuck:
-    """A pod of a workload has a container that does not run in the runtime, for a reason that the kubelet gives.
+    """A pod of a workload is not ready, or has a container that does not run, for a reason that the cluster gives.
 
     Args:
         namespace: Of the pods.
         app: Value of their label ``app``.
-        reasons: Any of these will do; a pod that no node takes has the reason ``Unschedulable``.
+        reasons: Any of these will do; a pod that no node takes has the reason ``Unschedulable``, one that runs and is
+            not ready ``ContainersNotReady``, as does each for the seconds of its start.
     """
 
     namespace: str
@@ -42,7 +43,7 @@ class PodStuck:
     reasons: tuple[str, ...]
 
     def is_seen(self, replica: Replica) -> bool:
-        """Ask the API for the reason and the runtime for the container."""
+        """Ask the API for the reason and, where a container is said not to run, the runtime for it."""
         said = on_machine(replica, f"kubectl -n {self.namespace} get pods -l app={self.app} -o json", strict=False)
         pods = json.loads(said.out)["items"] if said.exit_status == 0 else []
         return any(self._is_stuck(replica, pod) for pod in pods if "deletionTimestamp" not in pod["metadata"])
