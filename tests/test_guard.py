@@ -516,6 +516,10 @@ kubectl logs -n web3 deployment/backend --previous
 kubectl top pods -n web3
 kubectl rollout status deployment/backend -n web3
 kubectl rollout -n web3 status deployment/backend
+kubectl rollout -nweb3 --request-timeout=5s status deployment/backend
+kubectl cluster-info --request-timeout=5s
+kubectl cluster-info -n web3
+kubectl top --sort-by=cpu pods
 kubectl rollout --namespace=web3 --context prod history deployment/backend
 kubectl rollout history deployment/inference-gateway 2>/dev/null || docker inspect inference-gateway --format='{{.Created}}'
 kubectl exec -it -n web3 statefulset/redis-master -- redis-cli config get "*"

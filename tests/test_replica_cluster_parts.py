@@ -121,16 +121,9 @@ def test_a_right_that_is_refused_is_named(stand_in: Callable[[str], Path]) -> No
 
 
 def test_a_role_that_gives_more_than_its_maker_has_needs_a_right_of_its_own(stand_in: Callable[[str], Path]) -> None:
-    calls = stand_in("""case "$*" in *"* * "* | *"bind roles"*) echo no; exit 1 ;; esac""")
-    with pytest.raises(ReplicaError, match=r"the right to bind roles\.rbac\S+ --all-namespaces.*no cluster-admin"):
+    stand_in('case "$*" in *"bind roles"*"--all-namespaces") echo no; exit 1 ;; esac')
+    with pytest.raises(ReplicaError, match=r"the right to bind roles\.rbac\S+ --all-namespaces"):
         UserCluster("drill").must_answer()
-    assert "auth can-i escalate roles.rbac.authorization.k8s.io --all-namespaces" in calls.read_text(encoding="utf-8")
-
-
-def test_who_may_do_everything_is_asked_no_more(stand_in: Callable[[str], Path]) -> None:
-    calls = stand_in("""case "$*" in *escalate* | *"bind roles"*) echo no; exit 1 ;; esac""")
-    UserCluster("drill").must_answer()
-    assert "auth can-i * * --all-namespaces" in calls.read_text(encoding="utf-8")
 
 
 def test_a_question_about_rights_that_fails_is_no_refusal(stand_in: Callable[[str], Path]) -> None:

@@ -269,6 +269,8 @@ def test_splitting_gives_back_what_was_joined(parts):
         ("kubectl exec db-0 -- pg_ctl -D /var/lib/postgresql/data promote", Effect.CHANGE),
         ("pg_ctlcluster 17 main stop", Effect.CHANGE),
         ("pg_ctl -D /data status", Effect.READ),
+        ("pg_ctl -D /data -l log start", Effect.CHANGE),
+        ("pg_ctl -D /data -l x -m fast -t 30 stop", Effect.CHANGE),
         ("kubectl apply -f x --dry-run=server", Effect.READ),
         ("kubectl apply -f x --dry-run=none", Effect.CHANGE),
         ("kubectl -n delete get pods", Effect.READ),

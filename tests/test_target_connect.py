@@ -86,6 +86,7 @@ def test_nobody_becomes_root_in_a_pod() -> None:
             'Error from server (Forbidden): pods "web-0" is forbidden: User "x" cannot create resource "pods/exec"',
             "can-i create pods --subresource=exec",
         ),
+        ("error: unable to upgrade connection: Forbidden (user=kubelet-client, verb=create)", "nodes/proxy"),
         ('Error from server (Forbidden): pods is forbidden: User "x" cannot list resource "pods"', "can-i --list"),
         ('error: unable to upgrade connection: container not found ("web")', "what became of it"),
         ("error: cannot exec into a container in a completed pod; current phase is Failed", "what became of it"),

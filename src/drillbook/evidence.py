@@ -18,10 +18,12 @@ _ENDED = re.compile(r"OCI runtime exec failed: .*(setns process|procReady not re
 command sees of a service that crashes. No program is missing then."""
 
 _WAS_REFUSED = re.compile(
-    r"^(?:Error from server \(Forbidden\): |error: You must be logged in to the server).*", re.MULTILINE
+    r"^(?:Error from server \(Forbidden\): |error: unable to upgrade connection: Forbidden|"
+    r"error: You must be logged in to the server|Unable to connect to the server: getting credentials).*",
+    re.MULTILINE,
 )
-"""What kubectl says where the cluster knows who asks and does not let them, or does not know them. The cluster is well
-then, and nothing is known of what was asked for."""
+"""What kubectl says where the cluster does not let somebody look, or does not know them; nothing is known then of what
+was asked for. Where no server answers is another matter: that may be what a runbook is about."""
 
 _COULD_NOT_LOOK = re.compile(
     r"^(?:(?:z?cat|tail|head|[ef]?grep|zgrep|g?awk|sed|wc): .*(?:No such file or directory|Permission denied)"
@@ -145,6 +147,8 @@ class Transcript:
                 silent = _last_of(self._records, record.id).whole()
                 if silent.exit_status and not silent.out and (why := _COULD_NOT_LOOK.search(silent.err)):
                     raise TargetUnreachable(silent.id, f"could not look: {why[0]}")
+                if refused := _WAS_REFUSED.search(f"{silent.out}\n{silent.err}"):
+                    raise TargetUnreachable(silent.id, f"was refused in part: {refused[0][-200:]}")
         return found
 
     def text(self) -> str:
@@ -159,7 +163,9 @@ def _last_of(records: Sequence[Record], id_: str) -> Record:
                 raise TargetUnreachable(id_, f"has no output to look at: {record.skipped}")
             if record.exit_status in _CANNOT_RUN and not _ENDED.search(record.err):
                 raise TargetUnreachable(id_, f"could not be run: {record.err.strip()[-200:] or record.text}")
-            if not record.out.strip() and (refused := _WAS_REFUSED.search(record.err)):
+            printed = record.out.strip()
+            refused = _WAS_REFUSED.match(printed) if printed else _WAS_REFUSED.search(record.err)
+            if refused:
                 raise TargetUnreachable(id_, f"was refused: {refused[0][-200:]}")
             return record
     raise TargetUnreachable(id_, "is not in the transcript, so what it would have said is unknown")

@@ -92,6 +92,8 @@ _KUBE_VALUED = frozenset(
     "-n --namespace --context --kubeconfig --cluster --user -s --server -l --selector -c --container -o --output --as "
     "--as-group --as-uid --token --certificate-authority --client-certificate --client-key --request-timeout".split()
 )
+_PG_VALUED = frozenset("-D --pgdata -l --log -m --mode -o --options -p -t --timeout".split())
+_VALUED = {"kubectl": _KUBE_VALUED, "oc": _KUBE_VALUED, "pg_ctl": _PG_VALUED, "pg_ctlcluster": _PG_VALUED}
 _REDIS_CHANGE = re.compile(
     r"set|setex|incr|decr|expire|persist|rename|lpush|rpush|sadd|zadd|hset|publish|bgsave|save|slaveof|replicaof|restore|"
     r"bgrewriteaof|migrate|eval|client|cluster|config|acl|debug",
@@ -184,7 +186,7 @@ def _operands(simple: Simple) -> list[str]:
     skip = False
     for word in simple.arguments:
         if skip or word.startswith("-"):
-            skip = not skip and simple.program in ("kubectl", "oc") and word in _KUBE_VALUED
+            skip = not skip and word in _VALUED.get(simple.program, ())
         else:
             kept.append(word)
     return kept

@@ -239,7 +239,7 @@ def _kubectl(program: str, arguments: Sequence[str]) -> None:
     verb = arguments[0] if arguments else ""
     if verb not in _KUBECTL_VERBS:
         raise Refusal(f"{program} {verb}".strip() + " is not known to only read")
-    found, _ = options(f"{program} {verb}", arguments[1:], _KUBECTL)
+    found, operands = options(f"{program} {verb}", arguments[1:], _KUBECTL)
     if verb == "get" and any(map(is_kube_secret, arguments)):
         for option, form in found:
             if option in ("-o", "--output") and not keeps_secrets_hidden(form or ""):
@@ -247,17 +247,25 @@ def _kubectl(program: str, arguments: Sequence[str]) -> None:
     if verb != "logs" and any(option == "-f" for option, _ in found):
         raise Refusal(f"{program} {verb} -f is not looked into")
     allowed = _KUBECTL_VERBS[verb]
-    second = _after_global_options(arguments[1:])
-    if allowed and (second or "-") not in allowed.split():
+    second = (operands[:1] or ["-"])[0] if allowed == "-" else _second_word(arguments[1:])
+    if allowed and second not in allowed.split():
         raise Refusal(f"{program} {verb} {second}".strip() + " is not known to only read")
 
 
-def _after_global_options(words: Sequence[str]) -> str:
-    """Return the first word behind a namespace or context; kubectl takes what follows another option for its value."""
+def _second_word(words: Sequence[str]) -> str:
+    """Return the word that tells what a verb like ``rollout`` does; ``-`` for none.
+
+    kubectl takes what follows an option there for its value, unless the option has it within.
+    """
     at = 0
-    while at < len(words) and (option := re.fullmatch(r"(?:-n|--namespace|--context)(=.*)?", words[at])):
-        at += 1 if option[1] else 2
-    return words[at] if at < len(words) else ""
+    while at < len(words) and words[at].startswith("-"):
+        if words[at] in ("-n", "--namespace", "--context"):
+            at += 2
+        elif re.fullmatch(r"--[a-z-]+=.*|-n.+", words[at]):
+            at += 1
+        else:
+            return words[at]
+    return words[at] if at < len(words) else "-"
 
 
 _SYSTEMCTL_VERBS = frozenset(

@@ -58,12 +58,13 @@ class KubeReplica(HostedReplica):
             often than on a fast machine this one tells the cluster of itself.
         images: Folder below ``images/`` -> what the manifests call the image.
         pulled: Images of a registry that the manifests name. A node has no way out, so your own engine pulls them,
-            with your own login; ``imagePullPolicy`` must not be Always. A cluster that is not its own pulls by itself.
+            with your own login; ``imagePullPolicy`` must not be Always. Named by tags: a digest is lost on the way. A
+            cluster that is not its own pulls by itself.
         residence: What it takes up on a cluster that is not its own; None where it cannot live on one.
         system: What else there is to say; see ``System``.
 
     Raises:
-        UsageError: A workload is named in another way.
+        UsageError: A workload is named in another way, or an image by its digest.
     """
 
     def __init__(
@@ -80,8 +81,14 @@ class KubeReplica(HostedReplica):
         residence: Residence | None = None,
         **system: Unpack[System],
     ) -> None:
-        kind = HostKind.KUBERNETES
-        content = Content(folder.name, folder, project, kind=kind, names=dict(images or {}), pulled=tuple(pulled))
+        content = Content(
+            folder.name,
+            folder,
+            project,
+            kind=HostKind.KUBERNETES,
+            names=dict(images or {}),
+            pulled=tuple(_with_tag(name, folder) for name in pulled),
+        )
         super().__init__(slug=slug, content=content, ports=ports, start_command=start_command, system=system)
         try:
             self._workloads = {name: Workload(text) for name, text in workloads.items()}
@@ -267,3 +274,14 @@ class KubeReplica(HostedReplica):
             return build_pod_image(client, self.progress), self._content.images(client, self.progress)
         finally:
             client.close()
+
+
+def _with_tag(image: str, folder: Path) -> str:
+    """Return an image's name with its tag, ``latest`` where it has none.
+
+    Raises:
+        UsageError: It is named by its digest: an engine gives images away by their tags.
+    """
+    if "@" in image:
+        raise UsageError(str(folder / "replica.py"), f"`pulled` wants images with tags, got {image}")
+    return image if ":" in image.rpartition("/")[2] else f"{image}:latest"

@@ -40,6 +40,7 @@ _KUBE_HINTS = (
     ("getting credentials", "", "log in as your provider describes it, until `kubectl {place} auth whoami` answers"),
     ("(unauthorized)", "", "log in as your provider describes it, until `kubectl {place} auth whoami` answers"),
     ("must be logged in", "", "log in as your provider describes it, until `kubectl {place} auth whoami` answers"),
+    ("unable to upgrade connection: forbidden", "", "the API server itself may not: its account lacks `nodes/proxy`"),
     ("(forbidden)", "pods/exec", "`kubectl {place} auth can-i create pods --subresource=exec` has to say yes"),
     ("(forbidden)", "", "`kubectl {place} auth can-i --list` lists what you may do there"),
     ("(notfound)", "", "`kubectl {place} get pods` lists the pods there are"),
