@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import comes
 
-from drillbook.clock import SystemClock, poll
 from drillbook.errors import ReplicaError, UsageError
-from drillbook.replica.cluster import forward as forward_module
 from drillbook.replica.cluster.delivery import loader_of
 from drillbook.replica.cluster.forward import Forward
 from drillbook.replica.cluster.host import access, with_images
 from drillbook.replica.cluster.tenancy import reap_cluster
 from drillbook.replica.cluster.user import UserCluster, context_of
+from drillbook.replica.kube_node import KubeReplica
 from drillbook.replica.loader import load_replica, registry_of
 
 NAMES = {"shop/web:1": "registry.example:5000/drillbook/shop-web:0f", "db": "drillbook/shop-db:1a"}
@@ -224,10 +224,10 @@ def test_a_forward_that_ends_comes_back_on_the_same_port(kubectl: Path) -> None:
         assert forward.open() == {443: 5000}
         first = pid_of(kubectl)
         os.kill(first, signal.SIGKILL)
-        assert poll(lambda: pid_of(kubectl) != first, within_s=5, clock=SystemClock())
+        assert comes(lambda: pid_of(kubectl) != first)
     finally:
         forward.close()
-    assert not is_alive(pid_of(kubectl))
+    assert comes(lambda: not is_alive(pid_of(kubectl)))  # it closes its output before it is gone
     calls = Path(f"{kubectl}.calls").read_text(encoding="utf-8").splitlines()
     assert [call.split()[-1] for call in calls] == [":443", "5000:443"]
 
@@ -246,11 +246,25 @@ def test_a_forward_ends_with_the_process_that_wanted_it(kubectl: Path) -> None:
         child = pid_of(kubectl)
         assert is_alive(child)
         process.kill()
-    assert poll(lambda: not is_alive(child), within_s=5, clock=SystemClock())
+    assert comes(lambda: not is_alive(child))
 
 
 def test_a_forward_that_does_not_open_tells_what_kubectl_said(kubectl: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kubectl.write_text("#!/bin/sh\necho 'error: pods \"operator\" not found' >&2\nexit 1\n", encoding="utf-8")
-    monkeypatch.setattr(forward_module, "_OPEN_WITHIN_S", 0.5)
+    forward = Forward(UserCluster("drill"), "home", "operator", [443])
+    monkeypatch.setattr(forward._is_open, "wait", lambda within_s: not comes(lambda: bool(forward._said)))
     with pytest.raises(ReplicaError, match="not found"):
-        Forward(UserCluster("drill"), "home", "operator", [443]).open()
+        forward.open()
+
+
+def test_an_image_of_a_registry_is_named_by_its_tag(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="`pulled` wants images with tags, got redis@sha256:0f"):
+        KubeReplica(
+            slug="x",
+            folder=tmp_path,
+            project="x",
+            workloads={},
+            ports={},
+            start_command="true",
+            pulled=["redis:7", "redis@sha256:0f"],
+        )

@@ -21,8 +21,8 @@ from drillbook.replica.reaper import Leftover, leftovers
 from drillbook.target.connect import connect
 from drillbook.target.session import ShellSession
 
-PLAIN = "plain"
-PULLED = "registry.example:5000/shop/pulled:1"
+PLAIN = "docker.io/plain"
+PULLED = "registry.example:5000/shop/pulled"
 pytestmark = [pytest.mark.docker, pytest.mark.kubernetes]
 
 
