@@ -15,7 +15,7 @@ from patience import HOPELESS_S, READY_S, comes
 
 from drillbook.clock import SystemClock, poll
 from drillbook.errors import DockerMissing, NotSupported, ReplicaError
-from drillbook.replica import Replica, Service
+from drillbook.replica import Replica, Service, Wait
 from drillbook.replica.content import Content
 from drillbook.replica.docker_host import ComposeReplica
 from drillbook.replica.engine import connect_engine
@@ -90,7 +90,14 @@ def tiny(folder: Path) -> ComposeReplica:
         ready={"web": "/"},
         aliases={"shop": "web"},
         tracked=("/etc/hostname", "no-such-file-*"),
+        waits=until_alert,
     )
+
+
+def until_alert(replica: Replica) -> list[Wait]:
+    """Ask the replica itself, as one whose intervals depend on the machine."""
+    answer = httpx.get(replica.urls["web"], trust_env=False)
+    return [Wait(answer.text.strip(), 60.0, 4.0)]
 
 
 def ours(run: str) -> list[Leftover]:
@@ -133,6 +140,11 @@ def test_its_ports_answer_here_and_a_customer_is_served(replica: ComposeReplica)
     assert httpx.get(replica.urls["web"], trust_env=False).text == "ok\n"
     assert replica.ask_as_customer().served
     assert replica.healthy_start_s > 0
+
+
+def test_waits_that_only_the_replica_can_tell_are_known_once_it_is_ready(replica: ComposeReplica, folder: Path) -> None:
+    assert list(replica.waits) == [Wait("ok", 60.0, 4.0)]
+    assert list(tiny(folder).waits) == []
 
 
 def test_names_and_places_of_the_runbook_are_true(replica: ComposeReplica) -> None:

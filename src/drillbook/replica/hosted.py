@@ -41,7 +41,8 @@ class System(TypedDict, total=False):
         ready: Name of a port -> path that answers 200 when it is ready.
         alertmanager: Name of the port of the Alertmanager; None for none.
         time_factor: How many times shorter intervals are than in production.
-        waits: The compressed waits between a fault and its alert.
+        waits: The compressed waits between a fault and its alert; ``f(replica)`` returns them where only the replica,
+            once it is ready, can tell how long they are.
         hand_steps: What is done in place of a person.
         changes: Scenario title -> patterns of snapshot keys that its recovery may change.
         variables: Values for placeholders.
@@ -59,7 +60,7 @@ class System(TypedDict, total=False):
     ready: Mapping[str, str]
     alertmanager: str | None
     time_factor: float
-    waits: Sequence[Wait]
+    waits: Sequence[Wait] | Callable[[Replica], Sequence[Wait]]
     hand_steps: Sequence[HandStep]
     changes: Mapping[str, Sequence[str]]
     variables: Mapping[str, str]
@@ -107,7 +108,9 @@ class HostedReplica(ABC):
             )
         self.slug = slug
         self.time_factor = system.get("time_factor", 1.0)
-        self.waits: Sequence[Wait] = tuple(system.get("waits", ()))
+        waits = system.get("waits", ())
+        self.waits: Sequence[Wait] = () if callable(waits) else tuple(waits)
+        self._find_waits = waits if callable(waits) else None
         self.hand_steps: Sequence[HandStep] = tuple(system.get("hand_steps", ()))
         self.changes: Mapping[str, Sequence[str]] = dict(system.get("changes") or {})
         self.variables: Mapping[str, str] = dict(system.get("variables") or {})
@@ -296,6 +299,7 @@ class HostedReplica(ABC):
         if poll(lambda: not self._problems(), within_s=within_s, clock=self._clock, every_s=0.15):
             if not self.healthy_start_s:
                 self.healthy_start_s = self._clock.monotonic_s() - self._services_began_s
+                self._ask_for_waits()
             return
         left = self._problems()
         if not left:
@@ -308,6 +312,17 @@ class HostedReplica(ABC):
             evidence="\n".join([start, *self.last_words(left)]),
             hint="give it more time, or look at the definition of its services and their health checks",
         )
+
+    def _ask_for_waits(self) -> None:
+        import httpx
+
+        if self._find_waits is None:
+            return
+        try:
+            self.waits = tuple(self._find_waits(self))
+        except (httpx.HTTPError, LookupError, ValueError) as error:
+            problem = f"expected what its alerts wait for, got {type(error).__name__}: {error}"
+            raise ReplicaError(str(self._content.folder / "replica.py"), problem) from error
 
     def _problems(self) -> Mapping[str, str]:
         """Return name -> reason for what does not run, or else for the URLs that do not answer."""
