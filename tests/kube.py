@@ -13,6 +13,11 @@ FROM ${BASE}
 RUN apt-get update && apt-get install -y --no-install-recommends procps perl-base && rm -rf /var/lib/apt/lists/*
 CMD ["sleep", "infinity"]
 """
+SERVER = (
+    "use IO::Socket::INET; my $s = IO::Socket::INET->new(LocalPort => 8000, Listen => 5, ReuseAddr => 1) or die; "
+    "while (my $c = $s->accept) { my $l = <$c>; print $c qq(HTTP/1.0 200 OK\\r\\n\\r\\nopen\\n); close $c }"
+)
+"""A web server in Perl, on port 8000."""
 PREPARE = """
 git init -q && git add -A && git commit -qm 'Deploy 1'
 """

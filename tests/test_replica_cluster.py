@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
-from kube import DOCKERFILE, deployment, tiny, write_tiny
+from kube import DOCKERFILE, SERVER, deployment, tiny, write_tiny
 from patience import HOPELESS_S, READY_S, RUN_S, comes
 
 from drillbook.errors import NotSupported, ReplicaError
@@ -34,10 +34,6 @@ pytestmark = [pytest.mark.docker, pytest.mark.kubernetes]
 ROOT = Path(__file__).parents[1]
 CONTEXT = "theirs:1/drill"
 """With what the names of EKS hold."""
-SERVER = (
-    "use IO::Socket::INET; my $s = IO::Socket::INET->new(LocalPort => 8000, Listen => 5, ReuseAddr => 1) or die; "
-    "while (my $c = $s->accept) { my $l = <$c>; print $c qq(HTTP/1.0 200 OK\\r\\n\\r\\nopen\\n); close $c }"
-)
 RUN_UNTIL_KILLED = """
 import sys
 from pathlib import Path

@@ -1,14 +1,21 @@
 """``drillbook init``: what it writes for somebody else's runbook runs at once, and nothing is ever overwritten."""
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
+import httpx
 import pytest
+from kube import SERVER, write_tiny
+from patience import READY_S, comes
 
 from drillbook.errors import RunbookError, UsageError
+from drillbook.replica.builder import build_fixture_images
+from drillbook.replica.engine import connect_engine
+from drillbook.replica.kube_node import KubeReplica
 from drillbook.replica.loader import load_replica
 from drillbook.scaffold import init
 
@@ -58,6 +65,45 @@ services:
     env_file: [shop.env]
     volumes: ["./pages:/pages:ro", "state:/state", "/etc/hosts:/h:ro", "../other:/o"]
 volumes: {state: {}}
+"""
+MANIFESTS = """
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec:
+  replicas: 1
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      initContainers: [{name: wait, image: "registry.example/shop/tools:1", command: ["true"]}]
+      containers:
+        - name: web
+          image: registry.example/shop/web
+          imagePullPolicy: IfNotPresent
+          command: [perl, -e, "@SERVER@"]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop}
+spec: {type: NodePort, selector: {app: web}, ports: [{port: 80, targetPort: 8000, nodePort: 30080}]}
+""".replace("@SERVER@", SERVER)
+ODD_MANIFESTS = """
+apiVersion: v1
+kind: List
+items:
+  - kind: StatefulSet
+    metadata: {name: db}
+    spec: {volumeClaimTemplates: [{}], template: {spec: {containers: [{image: "db@sha256:0f"}, {image: 5}, 5]}}}
+  - kind: Deployment
+    metadata: {name: db, namespace: b}
+    spec: {template: {spec: {containers: [{image: "x:latest", ports: [{hostPort: 80}, {hostPort: eighty}]}]}}}
+  - {kind: Ingress, metadata: {name: front}, spec: 5}
+  - null
 """
 
 
@@ -265,3 +311,85 @@ def test_letters_from_everywhere_are_fine_in_a_target_file(tmp_path):
     init(tmp_path, path)
     target = tomllib.loads((tmp_path / "targets" / "x.toml").read_text(encoding="utf-8"))
     assert list(target["urls"].values()) == ["http://\U0001d42chop:80"]
+
+
+def test_the_replica_is_made_of_the_manifests(project):
+    place = project / "k8s"
+    (place / "base").mkdir(parents=True)
+    (place / "base" / "web.yaml").write_text(MANIFESTS, encoding="utf-8")
+    (place / "README.md").write_text("not for the cluster", encoding="utf-8")
+    done = init(project, project / "shop-down.md", manifests=place)
+    assert done.notes == []
+    replica = load_replica(project, "shop-down")
+    assert isinstance(replica, KubeReplica)
+    assert replica.service_name("web") == "web"
+    folder = project / "fixtures" / "shop-down"
+    assert [path.name for path in (folder / "project").rglob("*") if path.is_file()] == ["web.yaml"]
+    text = (folder / "replica.py").read_text(encoding="utf-8")
+    for part in (
+        "'web': 'shop/deployment/web'",
+        "'registry.example/shop/web',",
+        "'registry.example/shop/tools:1',",
+        "ports={'web': 30080}",
+    ):
+        assert part in text
+    assert "start_command='kubectl create namespace shop && kubectl apply -R -f manifests'" in text
+    table = (project / "chaos" / "test_shop_down.py").read_text(encoding="utf-8")
+    assert "Case('pause-web', (Pause('web'),)" in table
+    assert "Case('stop-web', (Stop('web'),)" in table
+
+
+@pytest.mark.docker
+@pytest.mark.kubernetes
+def test_the_replica_of_manifests_runs_as_it_was_written(project):
+    client = connect_engine()
+    built = build_fixture_images(client, "tiny-kube", write_tiny(project / "elsewhere"), print)["web"]
+    names = ("registry.example/shop/web", "registry.example/shop/tools:1")
+    for name in names:  # no registry is in reach: the engine has them already, as after a pull
+        client.images.get(built).tag(name)
+    (project / "all.yaml").write_text(MANIFESTS, encoding="utf-8")
+    init(project, project / "shop-down.md", manifests=project / "all.yaml")
+    replica = load_replica(project, "shop-down")
+    try:
+        replica.start()
+        replica.wait_until_ready(READY_S)
+        assert comes(lambda: httpx.get(replica.urls["web"], trust_env=False).text == "open\n")
+    finally:
+        replica.stop()
+        for name in names:
+            client.images.remove(name)
+        client.close()
+
+
+def test_what_a_node_lacks_for_the_manifests_is_said(project):
+    place = project / "all.yaml"
+    place.write_text(ODD_MANIFESTS, encoding="utf-8")
+    notes = init(project, project / "shop-down.md", manifests=place).notes
+    for part in ("a PersistentVolume for each claim", "by its digest", "imagePullPolicy", "no ingress controller"):
+        assert sum(part in note for note in notes) == 1, part
+    text = (project / "fixtures" / "shop-down" / "replica.py").read_text(encoding="utf-8")
+    assert "'db': 'default/statefulset/db'" in text
+    assert "'b-db': 'b/deployment/db'" in text
+    load_replica(project, "shop-down")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        pytest.param("kind: ConfigMap", "Deployment or a StatefulSet, got none", id="nothing runs"),
+        pytest.param("kind: {{ .Values.kind }}", "expected YAML.*\n.*helm template", id="a template"),
+        pytest.param("a: &a [*a]", "has itself in it", id="within itself"),
+        pytest.param("{kind: Deployment, metadata: {name: We b}}", "a name as Kubernetes has them", id="name"),
+    ],
+)
+def test_manifests_that_cannot_be_used_are_one_error_and_nothing_is_written(project, text, says):
+    place = project / "all.yaml"
+    place.write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match=re.compile(says, re.DOTALL)):
+        init(project, project / "shop-down.md", manifests=place)
+    assert not (project / "fixtures").exists()
+
+
+def test_a_runbook_has_one_replica(project):
+    with pytest.raises(UsageError, match="got both"):
+        init(project, project / "shop-down.md", project / "app" / "docker-compose.yml", project)

@@ -140,11 +140,16 @@ def ledger(slug: str | None, as_json: bool, write: bool, strict: bool, fail_unde
 @click.option(
     "--compose", type=click.Path(path_type=Path), help="The system's compose file: a replica is made from it."
 )
-def init(runbook: Path, compose: Path | None) -> None:
+@click.option(
+    "--manifests",
+    type=click.Path(path_type=Path),
+    help="Its Kubernetes manifests, a file or a folder: a replica is made from them.",
+)
+def init(runbook: Path, compose: Path | None, manifests: Path | None) -> None:
     """Write checks, drills, replica and target file for a runbook into this folder; nothing is ever overwritten."""
     from drillbook.scaffold import init as write
 
-    done = write(Path.cwd(), runbook, compose)
+    done = write(Path.cwd(), runbook, compose, manifests)
     for path in done.written:
         click.echo(f"new   {path}")
     for path in done.kept:
@@ -152,7 +157,7 @@ def init(runbook: Path, compose: Path | None) -> None:
     for note in done.notes:
         click.echo(f"note: {note}")
     click.echo(f"next: pytest -m verify --target {done.slug}")
-    if compose:
+    if compose or manifests:
         click.echo("      pytest -m chaos")
 
 

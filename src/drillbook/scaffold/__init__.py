@@ -6,8 +6,17 @@ from pathlib import Path
 from drillbook.errors import UsageError
 from drillbook.lint.compose import read_compose
 from drillbook.parser import parse_runbook
+from drillbook.scaffold.manifests import read_manifests
 from drillbook.scaffold.project import Files, carried_along
-from drillbook.scaffold.written import chaos_of, checks_of, replica_of, slug_of_file, target_of
+from drillbook.scaffold.written import (
+    chaos_of,
+    checks_of,
+    in_front,
+    kube_replica_of,
+    replica_of,
+    slug_of_file,
+    target_of,
+)
 
 __all__ = ["Scaffold", "init"]
 
@@ -38,18 +47,21 @@ class Scaffold:
     notes: list[str] = field(default_factory=list)
 
 
-def init(root: Path, runbook: Path, compose: Path | None = None) -> Scaffold:
+def init(root: Path, runbook: Path, compose: Path | None = None, manifests: Path | None = None) -> Scaffold:
     """Write the scaffold of a runbook; what is there already is never touched.
 
     Args:
         root: The project's folder.
         runbook: The document; copied to ``runbooks/`` unless it lies there.
-        compose: The system's compose file; None for no replica.
+        compose: The system's compose file.
+        manifests: Its Kubernetes manifests, a file or a folder; without either there is no replica.
 
     Raises:
         RunbookError: The document cannot be read.
-        UsageError: The compose file is none, or its name or the document's cannot be used.
+        UsageError: The compose file or the manifests are none, both are given, or a name cannot be used.
     """
+    if compose and manifests:
+        raise UsageError("--manifests", "expected --compose or --manifests, got both: a runbook has one replica")
     slug = slug_of_file(runbook)
     done = Scaffold(slug)
     runbook = _document(root, runbook, slug, done.notes)
@@ -66,16 +78,23 @@ def init(root: Path, runbook: Path, compose: Path | None = None) -> Scaffold:
         files[Path("pytest.ini")] = _PYTEST
     elif not (root / "pytest.ini").is_file():
         done.notes.append("your pytest settings need `addopts = --import-mode=importlib`")
+    folder, table = Path("fixtures") / slug, Path("chaos") / f"test_{slug.replace('-', '_')}.py"
     if compose and names:
-        folder = Path("fixtures") / slug
         carried = carried_along(compose, folder / "project")
         files |= carried.files
         done.notes += carried.notes
         services = carried.services
         files[folder / "replica.py"] = replica_of(document, slug, compose, services, root)
-        files[Path("chaos") / f"test_{slug.replace('-', '_')}.py"] = chaos_of(slug, services)
+        files[table] = chaos_of(slug, [service.name for service in in_front(services)])
+    elif manifests:
+        read = read_manifests(manifests, folder / "project" / "manifests")
+        files |= read.files
+        done.notes += read.notes
+        files[folder / "replica.py"] = kube_replica_of(slug, read)
+        files[table] = chaos_of(slug, [*read.workloads], of_pods=True)
     else:
-        done.notes.append("without --compose FILE there is no replica and there are no drills; run init again with it")
+        without = "without --compose FILE or --manifests PLACE there is no replica and there are no drills"
+        done.notes.append(f"{without}; run init again with it")
     _write(root, files, done)
     return done
 

@@ -10,7 +10,7 @@ import yaml
 
 from drillbook.errors import UsageError
 
-__all__ = ["Carried", "Files", "Service", "carried_along"]
+__all__ = ["Carried", "Files", "Service", "carried_along", "files_below"]
 
 Files = dict[Path, str | bytes]
 """Path in the project -> content."""
@@ -110,7 +110,7 @@ def _take(beside: Path, name: str, folder: Path, carried: Carried) -> None:
         carried.notes.append(f"the compose file reads {name}, which lies outside of its folder: bring it into {folder}")
         return
     try:
-        found = list(_files(beside / name, beside.resolve()))
+        found = list(files_below(beside / name, beside.resolve()))
         size = sum(path.stat().st_size for path in found)
     except OSError as error:
         carried.notes.append(f"the compose file reads {name[:80]}, which cannot be read: {error.strerror}")
@@ -124,7 +124,7 @@ def _take(beside: Path, name: str, folder: Path, carried: Carried) -> None:
             carried.files[folder / path.relative_to(beside)] = path.read_bytes()
 
 
-def _files(source: Path, root: Path) -> Iterator[Path]:
+def files_below(source: Path, root: Path) -> Iterator[Path]:
     """Yield a file, or those of a folder, as far as they really lie below the project's folder."""
     for path in [source] if source.is_file() else sorted(source.rglob("*")):
         skipped = _NOT_CARRIED & {*path.relative_to(source).parts}

@@ -17,10 +17,12 @@ from drillbook.lint import lint
 from drillbook.model import Command, Effect, Phase, Runbook, Step
 from drillbook.phases import slug_of
 from drillbook.placeholders import key_of
+from drillbook.scaffold.manifests import Manifests
 from drillbook.scaffold.project import Service
 
-__all__ = ["chaos_of", "checks_of", "replica_of", "slug_of_file", "target_of"]
+__all__ = ["chaos_of", "checks_of", "in_front", "kube_replica_of", "replica_of", "slug_of_file", "target_of"]
 
+_FIRST_SERVICES = 3
 _CANNOT_FAIL = frozenset({"DB101", "DB102", "DB103", "DB104", "DB105", "DB201"})
 """Lint rules that say: this command is green whatever happens, so its exit status proves nothing."""
 _GUESSES = (
@@ -130,9 +132,10 @@ def _name(text: str, names: set[str]) -> str:
     return name
 
 
-def chaos_of(slug: str, services: Sequence[Service]) -> str:
+def chaos_of(slug: str, services: Sequence[str], *, of_pods: bool = False) -> str:
     """Return ``chaos/test_<slug>.py``: a first table of faults."""
-    return _render("chaos.py.j2", slug=slug, services=[service.name for service in _in_front(services)[:3]])
+    faults = [("pause", "Pause"), ("stop", "Stop")] if of_pods else [("kill", "Kill"), ("stop", "Stop")]
+    return _render("chaos.py.j2", slug=slug, services=services[:_FIRST_SERVICES], faults=faults)
 
 
 def replica_of(runbook: Runbook, slug: str, compose: Path, services: Sequence[Service], root: Path) -> str:
@@ -141,7 +144,7 @@ def replica_of(runbook: Runbook, slug: str, compose: Path, services: Sequence[Se
     for url in sorted(_urls(runbook), key=lambda url: not re.search(r"health|ready|live", url.path)):
         if url.port and url.path:
             asked.setdefault(url.port, url.path)
-    ports = {service.name: service.ports[0] for service in _in_front(services) if service.ports}
+    ports = {service.name: service.ports[0] for service in in_front(services) if service.ports}
     project = slug_of(compose.resolve().parent.name) or slug
     here = (root / "fixtures" / slug).resolve()
     return _render(
@@ -157,7 +160,20 @@ def replica_of(runbook: Runbook, slug: str, compose: Path, services: Sequence[Se
     )
 
 
-def _in_front(services: Sequence[Service]) -> list[Service]:
+def kube_replica_of(slug: str, manifests: Manifests) -> str:
+    """Return ``fixtures/<slug>/replica.py``: a Kubernetes node with the manifests."""
+    spaces = [f"kubectl create namespace {shlex.quote(name)}" for name in manifests.namespaces]
+    return _render(
+        "kube_replica.py.j2",
+        slug=slug,
+        workloads=manifests.workloads,
+        images=manifests.images,
+        ports=manifests.ports,
+        start=" && ".join([*spaces, "kubectl apply -R -f manifests"]),
+    )
+
+
+def in_front(services: Sequence[Service]) -> list[Service]:
     """Return the services, those first that publish a port: they are what customers see."""
     return sorted(services, key=lambda service: not service.ports)
 
