@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from drillbook.replica.kube_snapshot import leaves, object_state, pod_state
+from drillbook.replica.kube_snapshot import address_state, leaves, object_state, pod_state
 
 
 def deployment(**changes: Any) -> dict[str, Any]:
@@ -58,9 +58,14 @@ def test_a_node_is_told_with_whether_it_is_ready() -> None:
     assert object_state("nodes", node) == {"nodes/n/ready": "Unknown", "nodes/n/spec.unschedulable": "true"}
 
 
-def test_endpoints_are_counted() -> None:
-    item = {"metadata": {"name": "web", "namespace": "shop"}, "subsets": [{"addresses": [{"ip": "1"}, {"ip": "2"}]}]}
-    assert object_state("endpoints", item) == {"shop/endpoints/web/addresses": "2"}
+def test_addresses_of_a_service_are_counted_over_its_slices() -> None:
+    def part(name: str, *ready: bool | None) -> dict[str, object]:
+        meta = {"name": name, "namespace": "shop", "labels": {"kubernetes.io/service-name": "web"}}
+        return {"metadata": meta, "endpoints": [{"conditions": {"ready": one}} for one in ready]}
+
+    nobody = {"metadata": {"name": "db-x1", "namespace": "shop"}, "endpoints": None}
+    state = address_state([part("web-a1", True, False), part("web-b2", None), nobody])
+    assert state == {"shop/endpoints/web/addresses": "2", "shop/endpoints/db-x1/addresses": "0"}
 
 
 def pod(name: str, *, ready: bool, **meta: Any) -> dict[str, Any]:

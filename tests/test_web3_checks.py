@@ -104,3 +104,23 @@ def test_a_refusal_without_a_time_that_is_known_counts() -> None:
     local = "2026-11-27 11:01:12.004 CET [61] FATAL:  sorry, too many clients already\n"
     with pytest.raises(Finding, match="CET"):
         CHECKS["test_database_is_well"](transcript(log=local))
+
+
+def test_who_waited_in_vain_for_a_name_implicates_nobody_where_the_others_were_told_none() -> None:
+    no_name = "curl: (6) Could not resolve host: x\ncommand terminated with exit code 6"
+    asked = transcript()
+    late = Record(f"{EXTERNAL}#1.1", "redis-cli", "redis-cli", 124, "", "command terminated with exit code 124")
+    for id_ in (f"{CONNECTIVITY}.1", f"{EXTERNAL}#1.2", f"{CHECKS['FRONTEND']}#1.2"):
+        asked.append(Record(id_, "curl", "curl", 6, "", no_name))
+    asked.append(late)
+    for name in ("database", "redis", "backend"):
+        CHECKS[f"test_{name}_is_well"](asked)
+    CHECKS["test_external_api_answers"](asked)
+
+
+def test_who_waits_in_vain_while_others_are_served_implicates_what_it_waits_for() -> None:
+    asked = transcript()
+    asked.append(Record(f"{EXTERNAL}#1.1", "redis-cli", "redis-cli", 124, "", "command terminated with exit code 124"))
+    CHECKS["test_database_is_well"](asked)
+    with pytest.raises(Finding, match="PONG for the backend"):
+        CHECKS["test_redis_is_well"](asked)

@@ -8,11 +8,10 @@ from typing import Any
 from drillbook.replica import Snapshot
 from drillbook.replica.inner_cluster import InnerCluster
 
-__all__ = ["leaves", "object_state", "take_cluster_snapshot"]
+__all__ = ["address_state", "leaves", "object_state", "take_cluster_snapshot"]
 
 _CORE = (
     "configmaps",
-    "endpoints",
     "limitranges",
     "persistentvolumeclaims",
     "pods",
@@ -25,6 +24,7 @@ _GROUPS = {
     "apps/v1": ("daemonsets", "deployments", "statefulsets"),
     "autoscaling/v2": ("horizontalpodautoscalers",),
     "batch/v1": ("cronjobs", "jobs"),
+    "discovery.k8s.io/v1": ("endpointslices",),
     "networking.k8s.io/v1": ("ingresses", "networkpolicies"),
     "policy/v1": ("poddisruptionbudgets",),
     "rbac.authorization.k8s.io/v1": ("rolebindings", "roles"),
@@ -48,7 +48,6 @@ _NOT_STATE = frozenset(
         "kubectl.kubernetes.io/restartedAt",
         "kubectl.kubernetes.io/last-applied-configuration",
         "deployment.kubernetes.io/revision",
-        "endpoints.kubernetes.io/last-change-trigger-time",
         "drillbook/replicas",
     }
 )
@@ -58,7 +57,9 @@ _LONG = 120
 def take_cluster_snapshot(cluster: InnerCluster, namespaces: Sequence[str] | None = None) -> Snapshot:
     """Look at everything that a recovery may leave behind.
 
-    Pods are counted by owner and state: their names, addresses and ages change with every restart.
+    Pods are counted by owner and state: their names, addresses and ages change with every restart. So are the addresses
+    of Services, as traffic has them: the old Endpoints, which nothing goes by, can stay empty after the API server was
+    away (seen), until something of the Service changes.
 
     Args:
         cluster: The replica's cluster.
@@ -77,6 +78,8 @@ def take_cluster_snapshot(cluster: InnerCluster, namespaces: Sequence[str] | Non
         items = answer["items"] if answer else ()
         if kinds[path] == "pods":
             found.update(pod_state(items))
+        elif kinds[path] == "endpointslices":
+            found.update(address_state(items))
         else:
             for item in items:
                 found.update(object_state(kinds[path], item))
@@ -100,14 +103,25 @@ def pod_state(pods: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     return {owner: f"{ready} of {there} ready" for owner, (there, ready) in counts.items()}
 
 
+def address_state(slices: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return how many addresses each Service has that traffic may go to; slices come and go with generated names."""
+    counts: dict[str, int] = {}
+    for one in slices:
+        meta = one["metadata"]
+        service = (meta.get("labels") or {}).get("kubernetes.io/service-name", meta["name"])
+        key = f"{meta['namespace']}/endpoints/{service}/addresses"
+        # Whether an endpoint is ready may be left out, and then it is.
+        ready = [(end.get("conditions") or {}).get("ready") is not False for end in one.get("endpoints") or ()]
+        counts[key] = counts.get(key, 0) + sum(ready)
+    return {key: str(count) for key, count in counts.items()}
+
+
 def object_state(kind: str, item: Mapping[str, Any]) -> dict[str, str]:
     """Return one entry for each leaf of what was asked of an object: labels, annotations, and all but its status."""
     meta = item["metadata"]
     place = f"{meta['namespace']}/{kind}" if "namespace" in meta else kind
     key = f"{place}/{meta['name']}"
     kept = {name: value for name, value in item.items() if name not in {"apiVersion", "kind", "metadata", "status"}}
-    if kind == "endpoints":
-        kept = {"addresses": sum(len(one.get("addresses") or ()) for one in item.get("subsets") or ())}
     if kind == "nodes":
         conditions = (item.get("status") or {}).get("conditions") or ()
         kept["ready"] = next((one["status"] for one in conditions if one["type"] == "Ready"), "Unknown")
