@@ -366,9 +366,9 @@ def test_no_repeated_text_takes_more_than_linear_time(one: str, two: str, three:
 
 
 def seconds_for(text: str) -> float:
-    begin = time.perf_counter()
+    begin = time.process_time()  # its own: others have the cores too
     Redactor().clean(text)
-    return time.perf_counter() - begin
+    return time.process_time() - begin
 
 
 def test_five_megabytes_of_logs_take_a_moment() -> None:

@@ -67,7 +67,7 @@ def test_an_unknown_key_is_told_with_its_line_and_the_nearest_one(tmp_path: Path
 def test_all_problems_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
     text = complaint(
         tmp_path,
-        'runbook = 3\n[hosts.operator]\nconect = ["local:"]\n[hosts.db]\nconnect = ["telnet://x", "kubectl://a/b/service/d"]\n'
+        'runbook = 3\n[hosts.operator]\nconect = ["local:"]\n[hosts.db]\nconnect = ["telnet://x", "kubectl://a/b/configmap/d"]\n'
         'become = "yes"\n[urls]\nx = "gateway:8000"\n[slo]\navailability = 99.9\nwindow = "a month"\n',
     )
     lines = [line for line in text.splitlines() if line.startswith("  | ")]
@@ -77,7 +77,7 @@ def test_all_problems_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) 
     for part in (
         "did you mean connect?",
         "'telnet://x'",
-        "kubectl://a/b/service/d",
+        "kubectl://a/b/configmap/d",
         "'yes'",
         "'gateway:8000'",
         "write 0.999",
