@@ -89,7 +89,7 @@ def test_each_request_hands_in_a_piece_of_its_own_those_made_aside_too():
 
 def test_a_broken_request_function_is_told_and_not_swallowed():
     client = Client(lambda key: Reply(served=1 / 0 > 0), SystemClock())
-    client.start()
+    client.start(every_s=0.1)
     with pytest.raises(ZeroDivisionError):
         client.stop()
 

@@ -140,7 +140,7 @@ def replicas() -> Iterator[Callable[[str], Replica]]:
             running[slug] = replica, Client(replica.ask_as_customer, SystemClock())
             replica.start()
             replica.wait_until_ready(READY_S)
-            running[slug][1].start()
+            running[slug][1].start(every_s=0.1)
         return running[slug][0]
 
     def stop_all() -> None:

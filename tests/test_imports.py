@@ -18,7 +18,7 @@ PACKAGES = {"target", "replica", "faults", "report", "plugin"}
 # A part may import its own layer (without a circle) and those above it.
 LAYERS = (
     {"__init__", "errors", "units", "clock", "signals"},
-    {"outcome", "alerts", "redact", "shell", "statements", "commands"},
+    {"outcome", "alerts", "redact", "shell", "statements", "commands", "yamlfile"},
     {"model"},
     {
         "parser",

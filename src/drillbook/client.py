@@ -131,7 +131,7 @@ class Client:
         """Those of ``ask``."""
         self.error: BaseException | None = None
 
-    def start(self, every_s: float = 0.1) -> None:
+    def start(self, every_s: float) -> None:
         """Begin to call, with so many seconds between the beginnings of two requests."""
         self._every_s = every_s
         self._thread.start()

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from drillbook.errors import UsageError
+from drillbook.yamlfile import read_yaml
 
 __all__ = ["Compose", "read_compose"]
 
@@ -29,15 +28,7 @@ def read_compose(path: Path) -> Compose:
     Raises:
         UsageError: It cannot be read, is no YAML, or defines no services.
     """
-    try:
-        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(str(path), f"expected a compose file, got an error: {error}") from error
-    except (yaml.YAMLError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path}:{mark.line + 1}" if mark else str(path)
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise UsageError(where, f"expected YAML, got {problem}") from error
+    loaded = read_yaml(path, "a compose file")
     services = loaded.get("services") if isinstance(loaded, dict) else None
     if not isinstance(services, dict) or not services:
         raise UsageError(str(path), "expected a mapping `services`, got none", hint="give the file that Compose reads")

@@ -1,7 +1,7 @@
 """What of somebody's Kubernetes manifests goes into the replica: the files, and what is said of them there."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,13 @@ import yaml
 
 from drillbook.errors import UsageError
 from drillbook.scaffold.project import Files, files_below
+from drillbook.target.connect import KUBE_NAME
+from drillbook.yamlfile import read_yaml
 
 __all__ = ["Manifests", "read_manifests"]
 
 _SUFFIXES = frozenset({".yaml", ".yml", ".json"})
-_NAME = r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?"
+_RENDERED = "a chart is rendered first: helm template NAME CHART > manifests.yaml"
 _WORKLOADS = frozenset({"Deployment", "StatefulSet"})
 _LACKS = {
     "Ingress": "the node has no ingress controller: bring one, or let a nginx of yours do what it does",
@@ -34,7 +36,6 @@ class Manifests:
         images: That its pods are made from, by their tags.
         namespaces: That it lives in, ``default`` left out.
         ports: Name -> port that answers on the node itself.
-        has_volumes: They make volumes for their claims themselves.
         notes: What is left to the user, a sentence each.
     """
 
@@ -43,7 +44,6 @@ class Manifests:
     images: list[str] = field(default_factory=list)
     namespaces: list[str] = field(default_factory=list)
     ports: dict[str, int] = field(default_factory=dict)
-    has_volumes: bool = False
     notes: list[str] = field(default_factory=list)
 
 
@@ -58,6 +58,7 @@ def read_manifests(place: Path, folder: Path) -> Manifests:
         UsageError: There are none, one is no YAML, or none has a Deployment or a StatefulSet.
     """
     found = Manifests()
+    things: list[dict[str, Any]] = []
     beside = place if place.is_dir() else place.parent
     for path in files_below(place, beside.resolve()):
         if path.suffix not in _SUFFIXES:
@@ -65,6 +66,7 @@ def read_manifests(place: Path, folder: Path) -> Manifests:
         found.files[folder / path.relative_to(beside)] = path.read_bytes()
         try:
             for thing in _things(path):
+                things.append(thing)
                 _take(thing, found)
         except RecursionError as error:  # an anchor within itself
             raise UsageError(str(path), "expected YAML that ends, got one that has itself in it") from error
@@ -72,10 +74,9 @@ def read_manifests(place: Path, folder: Path) -> Manifests:
         raise UsageError(
             str(place),
             "expected manifests with a Deployment or a StatefulSet, got none",
-            hint="a chart is rendered first: helm template NAME CHART > manifests.yaml",
+            hint=_RENDERED,
         )
-    if found.has_volumes:
-        found.notes = [note for note in found.notes if not note.endswith(_LACKS["PersistentVolumeClaim"])]
+    found.notes += _lacking(things)
     if not found.ports:
         found.notes.append(
             "no port of the replica answers from here: give a Service a nodePort, or a container a hostPort"
@@ -84,20 +85,24 @@ def read_manifests(place: Path, folder: Path) -> Manifests:
 
 
 def _things(path: Path) -> Iterator[dict[str, Any]]:
-    try:
-        loaded = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(str(path), f"expected a manifest, got an error: {error}") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path}:{mark.line + 1}" if mark else str(path)
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        hint = "a template is rendered first: helm template NAME CHART > manifests.yaml"
-        raise UsageError(where, f"expected YAML, got {problem}", hint=hint) from error
-    for thing in loaded:
+    for thing in read_yaml(path, "a manifest", load=_all_documents, hint=_RENDERED):
         if isinstance(thing, dict):
             listed = thing.get("items")
             yield from (one for one in (listed if isinstance(listed, list) else [thing]) if isinstance(one, dict))
+
+
+def _all_documents(text: str) -> list[Any]:
+    return list(yaml.safe_load_all(text))
+
+
+def _lacking(things: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Yield what the manifests need of a cluster and the replica's node does not have, a sentence each."""
+    has_volumes = any(thing.get("kind") == "PersistentVolume" for thing in things)
+    for thing in things:
+        kind, name = str(thing.get("kind")), _mapping(thing.get("metadata")).get("name")
+        lacks = "PersistentVolumeClaim" if _mapping(thing.get("spec")).get("volumeClaimTemplates") else kind
+        if lacks in _LACKS and not (has_volumes and lacks == "PersistentVolumeClaim"):
+            yield f"{kind} {name}: {_LACKS[lacks]}"
 
 
 def _take(thing: dict[str, Any], found: Manifests) -> None:
@@ -107,12 +112,9 @@ def _take(thing: dict[str, Any], found: Manifests) -> None:
         namespace = name
     if namespace not in ("default", *found.namespaces) and not namespace.startswith("kube-"):
         found.namespaces.append(namespace)
-    found.has_volumes = found.has_volumes or kind == "PersistentVolume"
-    if kind in _LACKS or spec.get("volumeClaimTemplates"):
-        found.notes.append(f"{kind} {name}: {_LACKS.get(kind, _LACKS['PersistentVolumeClaim'])}")
     if kind in _WORKLOADS:
         for part in (name, namespace):
-            if not re.fullmatch(_NAME, part):
+            if not re.fullmatch(KUBE_NAME, part):
                 raise UsageError(f"{kind} {name}", f"expected a name as Kubernetes has them, got {part!r}")
         free = name if name not in found.workloads else f"{namespace}-{name}"
         found.workloads[free] = f"{namespace}/{kind.lower()}/{name}"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from drillbook.errors import TargetUnreachable, UsageError
 from drillbook.target.session import Guard, ShellSession
 
-__all__ = ["SCHEMES", "Way", "connect", "connect_first", "docker_argv", "way_to"]
+__all__ = ["KUBE_NAME", "SCHEMES", "Way", "connect", "connect_first", "docker_argv", "way_to"]
 
 SCHEMES = (
     "local:[/FOLDER]",
@@ -25,7 +25,8 @@ A kubectl context is percent-encoded, because those of EKS hold ``:`` and ``/``.
 
 _SSH_CONNECT_WITHIN_S = 10
 _DOCKER_NAME = r"[a-zA-Z0-9][a-zA-Z0-9_.-]*"
-_KUBE_NAME = r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?"
+KUBE_NAME = r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?"
+"""What Kubernetes calls an object (a DNS subdomain)."""
 _KUBE_KINDS = frozenset(
     "pod pods po deployment deployments deploy statefulset statefulsets sts daemonset daemonsets ds "
     "replicaset replicasets rs service services svc job jobs".split()
@@ -34,12 +35,13 @@ _KUBE_WRITING = (
     "KIND is pod, deployment, statefulset, daemonset, replicaset, service or job; "
     "a CONTEXT that holds `/` or `:` is written with %2F and %3A in their place"
 )
+_LOG_IN = "log in as your provider describes it, until `kubectl {place} auth whoami` answers"
 _KUBE_HINTS = (
     ("context", "does not exist", "`kubectl config get-contexts` lists the contexts there are"),
     ("context was not found", "", "`kubectl config get-contexts` lists the contexts there are"),
-    ("getting credentials", "", "log in as your provider describes it, until `kubectl {place} auth whoami` answers"),
-    ("(unauthorized)", "", "log in as your provider describes it, until `kubectl {place} auth whoami` answers"),
-    ("must be logged in", "", "log in as your provider describes it, until `kubectl {place} auth whoami` answers"),
+    ("getting credentials", "", _LOG_IN),
+    ("(unauthorized)", "", _LOG_IN),
+    ("must be logged in", "", _LOG_IN),
     ("unable to upgrade connection: forbidden", "", "the API server itself may not: its account lacks `nodes/proxy`"),
     ("(forbidden)", "pods/exec", "`kubectl {place} auth can-i create pods --subresource=exec` has to say yes"),
     ("(forbidden)", "", "`kubectl {place} auth can-i --list` lists what you may do there"),
@@ -176,7 +178,7 @@ def _kubectl(rest: str, uri: str, become: bool) -> tuple[tuple[str, ...], str] |
     context, (namespace, kind, name) = urllib.parse.unquote(parts[0]), parts[1:]
     if not context or context.startswith("-") or kind not in _KUBE_KINDS:
         return None
-    if not re.fullmatch(_KUBE_NAME, namespace) or not re.fullmatch(_KUBE_NAME, name):
+    if not re.fullmatch(KUBE_NAME, namespace) or not re.fullmatch(KUBE_NAME, name):
         return None
     where = ("--context", context, "--namespace", namespace)
     return ("kubectl", *where, "exec", "-i", f"{kind}/{name}", "--", "sh"), f"--context {context} -n {namespace}"
